@@ -1,0 +1,50 @@
+# One command each: make demo, make test, make test-long, make check, make bench.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup demo test test-long check bench lock format clean
+
+setup: $(READY)
+
+# The environment is made from the lock file alone; pip checks every hash in it.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("pseudoledger needs Python 3.11 or newer; try: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: setup
+	rm -rf demo-run
+	$(BIN)/pseudoledger demo demo-run
+
+test: setup
+	$(BIN)/python -m pytest -n 2 -m "not long"
+
+test-long: setup
+	$(BIN)/python -m pytest -n 2 -m "long or not long"
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/interrogate --quiet
+	$(BIN)/python -m pytest -n 0 tests/test_tidy.py
+
+bench: setup
+	$(BIN)/pseudoledger bench
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Resolves the dependencies anew; the file names no index, so it works with whichever one pip is set up for.
+lock: setup
+	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --group dev --generate-hashes --universal \
+		--python-version 3.11 --no-emit-index-url --no-header -o requirements.lock
+
+clean:
+	rm -rf $(VENV) demo-run build dist .mypy_cache .ruff_cache .hypothesis
