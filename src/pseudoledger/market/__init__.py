@@ -1,0 +1,1 @@
+"""Drafting: importers, matching and invoicing. It decides nothing; every draft still goes through the registrar."""

@@ -1,0 +1,1 @@
+"""The one way in: fix the time, verify, judge, append, seal, answer with receipts."""
