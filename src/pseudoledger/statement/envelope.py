@@ -6,6 +6,7 @@ whoever receives bytes is: decode, `verify`, then `payload.parse`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 
 import cbor2
@@ -117,7 +118,7 @@ def sign_bytes(
     protected = _encode_protected(_ALG_WRITTEN, claims)
     if len(payload) + len(protected) > STATEMENT_MAX - 100:
         raise MalformedError(
-            f"the statement would have {len(payload) + len(protected) + 100} bytes, more than {STATEMENT_MAX}",
+            f"a payload of {len(payload)} bytes makes a statement of more than {STATEMENT_MAX}",
             code="statement.size",
             hint="let a larger document travel apart and name it by {sha256, media_type, bytes}",
         )
@@ -127,9 +128,7 @@ def sign_bytes(
 def decode(raw: bytes) -> Statement:
     """Read a statement in its one accepted encoding; raise MalformedError naming what differs."""
     if len(raw) > STATEMENT_MAX:
-        raise MalformedError(
-            f"a statement of {len(raw)} bytes is over {STATEMENT_MAX}", code="statement.size"
-        )
+        raise MalformedError(f"{len(raw)} bytes are over {STATEMENT_MAX}", code="statement.size")
     body = _cbor(raw, "statement.cbor")
     if not isinstance(body, cbor2.CBORTag) or body.tag != 18:
         raise MalformedError("not a COSE_Sign1 message (CBOR tag 18)", code="statement.cbor")
@@ -141,7 +140,7 @@ def decode(raw: bytes) -> Statement:
         raise MalformedError(
             "protected header, payload and signature are byte strings", code="statement.cbor"
         )
-    if not isinstance(unprotected, dict) or len(unprotected) > 0:
+    if not isinstance(unprotected, Mapping) or unprotected:
         raise MalformedError("the unprotected header is not empty", code="statement.unprotected")
     if _encode(protected, payload, signature) != raw:
         raise MalformedError(
@@ -177,7 +176,7 @@ def decode(raw: bytes) -> Statement:
 
 def _cbor(raw: bytes, code: str) -> object:
     try:
-        return cbor2.loads(raw)
+        return cbor2.loads(raw, max_depth=4, allow_indefinite=False, allow_duplicate_keys=False)
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
         raise MalformedError(f"not CBOR: {error}", code=code) from None
 

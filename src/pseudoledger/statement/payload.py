@@ -98,7 +98,7 @@ def _load(raw: bytes) -> dict[str, Any]:
         same = False
     if not same:
         raise MalformedError(
-            "the payload is not in canonical form (RFC 8785): sorted unique names, no spaces, shortest escapes",
+            "not in canonical form (RFC 8785): sorted unique names, no spaces, shortest escapes",
             code="payload.not_jcs",
         )
     return tree
@@ -136,17 +136,13 @@ def _walk_items(value: dict[str, Any] | list[Any], pointer: str, depth: int) -> 
     if isinstance(value, dict):
         for name, member in value.items():
             if not isinstance(name, str) or _NAME.fullmatch(name) is None:
-                raise MalformedError(
-                    "a name is not of the form [a-z_][a-z0-9_]*", code="payload.limits", field=pointer
-                )
+                raise MalformedError("a name is not [a-z_][a-z0-9_]*", code="payload.limits", field=pointer)
             total += _walk(member, f"{pointer}/{name}", depth + 1)
     else:
         for index, member in enumerate(value):
             total += _walk(member, f"{pointer}/{index}", depth + 1)
     if total > ITEMS_MAX:
-        raise MalformedError(
-            f"more than {ITEMS_MAX} members and elements", code="payload.limits", field=pointer
-        )
+        raise MalformedError(f"over {ITEMS_MAX} members and elements", code="payload.limits", field=pointer)
     return total
 
 

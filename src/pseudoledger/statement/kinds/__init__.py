@@ -35,7 +35,7 @@ class Subject(Enum):
 class Kind:
     """One kind of statement: its model, family, subject and whether a peer may send it."""
 
-    type: str
+    name: str
     v: int
     family: str
     model: type[Value]
@@ -54,7 +54,7 @@ def _kinds(family: str, subject: Subject, *models: type[Value], from_network: bo
         (kind,) = model.model_fields["type"].annotation.__args__  # type: ignore[union-attr]
         (version,) = model.model_fields["v"].annotation.__args__  # type: ignore[union-attr]
         found.append(
-            Kind(type=kind, v=version, family=family, model=model, subject=subject, from_network=from_network)
+            Kind(name=kind, v=version, family=family, model=model, subject=subject, from_network=from_network)
         )
     return found
 
@@ -125,5 +125,5 @@ _ALL = (
     *_kinds("billing", Subject.PAYMENT, billing.PaymentConfirmed, billing.PaymentDenied),
 )
 
-KINDS = MappingProxyType({(kind.type, kind.v): kind for kind in _ALL})
+KINDS = MappingProxyType({(kind.name, kind.v): kind for kind in _ALL})
 """Every kind by (type, v)."""
