@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from pseudoledger.statement.kinds.ledger import Policy
 from pseudoledger.statement.kinds.lease import Terms
+from pseudoledger.statement.kinds.ledger import Policy
 from pseudoledger.statement.kinds.market import DemandPublished, OfferPublished
 from pseudoledger.statement.values import Pin
 
@@ -21,7 +21,7 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of everything that the book remembers."""
 
 
-class Pins(Thing):
+class Pins(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """What a ledger has in force: rule set, tables and policy, each pinned by hash."""
 
     rules: tuple[str, str]
@@ -43,7 +43,7 @@ class Pins(Thing):
         )
 
 
-class LedgerState(Thing):
+class LedgerState(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """The ledger itself: keys, pins in force and pending, the last block."""
 
     id: str
@@ -64,7 +64,7 @@ class LedgerState(Thing):
     """Entries up to and with the last block."""
 
 
-class RegisteredFile(Thing):
+class RegisteredFile(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """A file named by `ledger.policy_registered`, by its hash."""
 
     id: str
@@ -72,7 +72,7 @@ class RegisteredFile(Thing):
     entry: int
 
 
-class Handover(Thing):
+class Handover(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """A rotation or recovery that waits for the new key."""
 
     id: str
@@ -81,7 +81,7 @@ class Handover(Thing):
     entry: int
 
 
-class Chain(Thing):
+class Chain(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """One identity: the keys it has had, in order; the last one acts for all."""
 
     keys: tuple[str, ...]
@@ -97,19 +97,19 @@ class Chain(Thing):
     entry: int
 
 
-class Owner(Thing):
+class Owner(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """Which identity a key belongs to, by the first key of its chain."""
 
     root: str
 
 
-class OpenPapers(Thing):
+class OpenPapers(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """An identity's proposals, bids and offers that wait, each with the time it lapses."""
 
     until: dict[str, int]
 
 
-class Booking(Thing):
+class Booking(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """Units of one line taken for a time."""
 
     lease: str
@@ -121,7 +121,7 @@ class Booking(Thing):
     until: int
 
 
-class StockLine(Thing):
+class StockLine(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """One line of a pool or head lease, and who has taken from it."""
 
     resource: str
@@ -130,7 +130,7 @@ class StockLine(Thing):
     bookings: tuple[Booking, ...] = ()
 
 
-class Pool(Thing):
+class Pool(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """A lessor's stock."""
 
     lessor: str
@@ -139,7 +139,7 @@ class Pool(Thing):
     entry: int
 
 
-class Offer(Thing):
+class Offer(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """A standing supply; `payload` is the published statement's payload."""
 
     lessor: str
@@ -148,7 +148,7 @@ class Offer(Thing):
     entry: int
 
 
-class Demand(Thing):
+class Demand(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """A standing need; `payload` is the published statement's payload."""
 
     lessee: str
@@ -157,7 +157,7 @@ class Demand(Thing):
     entry: int
 
 
-class Mandate(Thing):
+class Mandate(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """A broker's mandate."""
 
     principal: str
@@ -169,7 +169,7 @@ class Mandate(Thing):
     entry: int
 
 
-class Match(Thing):
+class Match(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """A demand and an offer brought together by a broker."""
 
     broker: str
@@ -180,7 +180,7 @@ class Match(Thing):
     entry: int
 
 
-class Bid(Thing):
+class Bid(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """A price under negotiation; `last` made the last price, the other side has the turn."""
 
     on: str
@@ -192,7 +192,7 @@ class Bid(Thing):
     entry: int
 
 
-class TermsInForce(Thing):
+class TermsInForce(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """Terms of a lease, by the id of the statement that carries them; never changed."""
 
     lease: str
@@ -200,14 +200,14 @@ class TermsInForce(Thing):
     entry: int
 
 
-class Version(Thing):
+class Version(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """From when which terms are in force."""
 
     terms: str
     start: int
 
 
-class Amendment(Thing):
+class Amendment(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """An amendment that waits or was answered."""
 
     lease: str
@@ -219,7 +219,7 @@ class Amendment(Thing):
     entry: int
 
 
-class Reclaim(Thing):
+class Reclaim(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """The lessor's notice."""
 
     id: str
@@ -227,7 +227,7 @@ class Reclaim(Thing):
     code: int
 
 
-class Lease(Thing):
+class Lease(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """A lease from proposal to end. Its lines, usage and invoices are things of their own."""
 
     number: str
@@ -254,7 +254,7 @@ class Lease(Thing):
     entry: int
 
 
-class Batch(Thing):
+class Batch(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """Units handed over at one time."""
 
     delivery: str
@@ -265,7 +265,7 @@ class Batch(Thing):
     refused: bool = False
 
 
-class MeteredLine(Thing):
+class MeteredLine(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """One line of a lease: what was handed over and how far it was metered."""
 
     batches: tuple[Batch, ...] = ()
@@ -276,7 +276,7 @@ class MeteredLine(Thing):
     once_billed: bool = False
 
 
-class Delivery(Thing):
+class Delivery(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """A hand-over and its answer; deemed accepted once `accept_by` is past."""
 
     lease: str
@@ -287,14 +287,14 @@ class Delivery(Thing):
     entry: int
 
 
-class Serial(Thing):
+class Serial(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """Where a serial digest was delivered."""
 
     held: tuple[tuple[str, str], ...]
     """(lease, delivery), in order."""
 
 
-class Usage(Thing):
+class Usage(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """One usage report; deemed confirmed once `accept_by` is past without an answer."""
 
     lease: str
@@ -315,7 +315,7 @@ class Usage(Thing):
     entry: int
 
 
-class BilledLine(Thing):
+class BilledLine(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """A line of an invoice, and how much of it was credited."""
 
     net_minor: int
@@ -324,7 +324,7 @@ class BilledLine(Thing):
     credited_minor: int = 0
 
 
-class Invoice(Thing):
+class Invoice(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """An invoice and all that happened to it. open = total - credited - declared payments + refunds."""
 
     lease: str
@@ -360,7 +360,7 @@ class Invoice(Thing):
         return self.total_minor - self.credited_minor - self.paid_minor
 
 
-class Payment(Thing):
+class Payment(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """A declared payment and the payee's answer."""
 
     payer: str
@@ -374,7 +374,7 @@ class Payment(Thing):
     entry: int
 
 
-class Taken(Thing):
+class Taken(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """Something that may be used once: a number, digest or payment reference, and by which statement."""
 
     by: str
