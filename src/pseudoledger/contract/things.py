@@ -115,19 +115,24 @@ class Booking(Thing, frozen=True, kw_only=True, omit_defaults=True):
     lease: str
     line: str
     source: str
-    """The offer's line as `offer/line`, or the head lease's line."""
+    """The offer's line as `offer/line`, or the head lease's line as `lease/line`."""
     count: int
     start: int
     until: int
 
 
-class StockLine(Thing, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of a pool or head lease, and who has taken from it."""
+class Bookings(Thing, frozen=True, kw_only=True, omit_defaults=True):
+    """Who has taken from one line of a pool or of a head lease; the key is `pool/line` or `lease/line`."""
+
+    taken: tuple[Booking, ...] = ()
+
+
+class PoolLine(Thing, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of a pool."""
 
     resource: str
     chip: str | None = None
     count: int
-    bookings: tuple[Booking, ...] = ()
 
 
 class Pool(Thing, frozen=True, kw_only=True, omit_defaults=True):
@@ -135,7 +140,7 @@ class Pool(Thing, frozen=True, kw_only=True, omit_defaults=True):
 
     lessor: str
     number: str
-    lines: dict[str, StockLine]
+    lines: dict[str, PoolLine]
     entry: int
 
 
@@ -387,6 +392,7 @@ THINGS: tuple[type[Thing], ...] = (
     Chain,
     Owner,
     OpenPapers,
+    Bookings,
     Pool,
     Offer,
     Demand,

@@ -21,6 +21,7 @@ from pseudoledger.contract.things import (
     Owner,
     Payment,
     Taken,
+    Thing,
 )
 from pseudoledger.statement.kinds import KINDS, Subject
 from pseudoledger.statement.sealed import digests

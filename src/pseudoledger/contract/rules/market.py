@@ -14,7 +14,7 @@ from pseudoledger.contract.rules.common import (
     open_paper,
     within_quota,
 )
-from pseudoledger.contract.things import Demand, Mandate, Match, Offer, Pool, StockLine
+from pseudoledger.contract.things import Demand, Mandate, Match, Offer, Pool, PoolLine
 from pseudoledger.statement.values import instant_seconds, length_seconds
 
 
@@ -250,7 +250,7 @@ def still_valid(case: Case) -> Findings:
 def fold_pool(case: Case) -> None:
     """Take the stock into the book."""
     lines = {
-        line.id: StockLine(resource=line.resource, chip=line.chip, count=line.count)
+        line.id: PoolLine(resource=line.resource, chip=line.chip, count=line.count)
         for line in case.payload.lines
     }
     case.book.put(case.id, Pool(lessor=case.party, number=case.payload.number, lines=lines, entry=case.index))
