@@ -306,6 +306,8 @@ class Usage(Thing, frozen=True, kw_only=True, omit_defaults=True):
     line: str
     start: int
     until: int
+    base: int
+    """Cumulative reading at the start of the period, as it stood when the period was first reported."""
     chip_seconds: int
     """Of this period alone."""
     downtime_s: int
