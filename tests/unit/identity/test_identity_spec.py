@@ -29,7 +29,7 @@ def test_the_first_example():
 
 
 def test_the_recorded_cases_are_listed():
-    text = re.search(r"nine recorded cases \(CCTV ([\d, ]+) and speccheck ([\d, ]+)\)", PAGE)
+    text = re.search(r"ten recorded cases \(CCTV ([\d, ]+) and speccheck ([\d, ]+)\)", PAGE)
     listed = [f"CCTV {number}" for number in text[1].split(", ")]
     listed += [f"speccheck {number}" for number in text[2].split(", ")]
     assert listed == [verdict.source for verdict in VERDICTS]
