@@ -24,9 +24,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
+from struct import Struct
 from typing import Self
 
 from pseudoledger.errors import InvalidProof
+
+_read_hash = Struct("32s").unpack_from
 
 HASH_BYTES = 32
 """Length of every hash in the tree."""
@@ -304,9 +307,12 @@ class StoredHashes:
         self._bytes += b"".join(hashes)
 
     def read(self, positions: Sequence[int]) -> list[bytes]:
-        """Return the hashes at these positions, in the order asked."""
+        """Return the hashes at these positions, in the order asked.
+
+        A position past the end is a bug of the caller and raises `struct.error`.
+        """
         stored = self._bytes
-        return [bytes(stored[position << 5 : (position << 5) + 32]) for position in positions]
+        return [_read_hash(stored, position * 32)[0] for position in positions]
 
 
 def _trailing_zeros(number: int) -> int:
@@ -344,24 +350,29 @@ def _path(level: int, index: int, size: int, read: ReadHashes, *, with_node: boo
     folded from the complete subtrees it consists of.
     """
     positions = [position_of(level, index)] if with_node else []
-    edge = (size - 1) >> level  # index of the node that holds the last leaf, level by level
-    ragged = slice(0, 0)
-    while edge:
-        if index != edge or index & 1:
-            sibling = index ^ 1
-            if sibling == edge and size & ((1 << level) - 1):
-                parts = _cover(sibling << level, size)
-                ragged = slice(len(positions), len(positions) + len(parts))
-                positions += parts
-            else:
-                last = ((sibling + 1) << level) - 1
-                positions.append(2 * last - last.bit_count() + level)  # position_of, written out
+    inner = (index ^ ((size - 1) >> level)).bit_length()
+    # Below the level where the path meets the right edge, every sibling is complete (position_of, inlined).
+    for _ in range(inner - 1):
+        last = (((index ^ 1) + 1) << level) - 1
+        positions.append(2 * last - last.bit_count() + level)
         index >>= 1
-        edge >>= 1
+        level += 1
+    edge = slice(0, 0)
+    if inner:
+        parts = _cover((index + 1) << level, size)
+        edge = slice(len(positions), len(positions) + len(parts))
+        positions += parts
+        index >>= 1
+        level += 1
+    # Above, the path runs along the edge, and only left siblings are left.
+    while index:
+        if index & 1:
+            positions.append(position_of(level, index - 1))
+        index >>= 1
         level += 1
     hashes = read(positions) if positions else ()
-    if ragged.stop:
-        return (*hashes[: ragged.start], _fold(hashes[ragged]), *hashes[ragged.stop :])
+    if edge.stop - edge.start > 1:
+        return (*hashes[: edge.start], _fold(hashes[edge]), *hashes[edge.stop :])
     return tuple(hashes)
 
 
