@@ -43,7 +43,7 @@ ORIGIN_BYTES_MAX = 120
 
 _ORIGIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[A-Za-z0-9._~-]+)*")
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
-_FOREIGN_LINE = re.compile(r"[^\x00-\x1f]+")
+_FOREIGN_LINE = re.compile(r"[^\x00-\x1f\ud800-\udfff]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
