@@ -56,16 +56,21 @@ class PseudoledgerError(Exception):
 
 
 class MalformedError(PseudoledgerError):
-    """The input is not of the form it claims; `code` is stable, `field` a JSON Pointer where known."""
+    """The input is not of the form it claims; `findings` holds every reason, `code` is the first one's."""
 
-    def __init__(self, message: str, *, code: str = "malformed", field: str = "", hint: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "malformed",
+        field: str = "",
+        findings: Sequence[Finding] = (),
+        hint: str = "",
+    ) -> None:
         super().__init__(message, hint=hint)
         self.code = code
         self.field = field
-
-    def finding(self) -> Finding:
-        """Return this error as a finding."""
-        return Finding(code=self.code, message=self.message, field=self.field)
+        self.findings = tuple(findings) or (Finding(code=code, message=message, field=field),)
 
 
 class VerificationError(PseudoledgerError):

@@ -1,1 +1,1 @@
-"""Drafting: importers, matching and invoicing. It decides nothing; every draft still goes through the registrar."""
+"""Drafting: importers, matching, invoicing. It decides nothing; every draft still goes to the registrar."""
