@@ -13,7 +13,7 @@ from pseudoledger.market.report import shown
 
 GIB = 2**30
 MICRO = 1_000_000
-_SUFFIXES = {
+_SUFFIXES: dict[str, int] = {
     "": 1,
     **{name: 1000**power for power, name in enumerate(("k", "M", "G", "T", "P", "E"), start=1)},
     **{name: 1024**power for power, name in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)},
@@ -31,7 +31,7 @@ def decimal(text: str) -> Fraction:
         raise MalformedError(f"{shown(text)} is not a decimal number", code="import.number")
     digits: str = match[1]
     power = int(match[2] or 0)
-    scale = 10 ** abs(power)
+    scale: int = 10 ** abs(power)
     return Fraction(digits) * scale if power >= 0 else Fraction(digits) / scale
 
 
