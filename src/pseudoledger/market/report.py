@@ -81,7 +81,8 @@ def short_name(text: str, size_max: int, fallback: str) -> str:
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._") or fallback
     if len(slug) <= size_max:
         return slug
-    return f"{slug[: size_max - 7]}-{sha256(text.encode()).hexdigest()[:6]}"
+    digits = sha256(text.encode(errors="backslashreplace")).hexdigest()[:6]
+    return f"{slug[: size_max - 7]}-{digits}"
 
 
 def checked(model: type[M], fields: Mapping[str, object], where: str) -> M:

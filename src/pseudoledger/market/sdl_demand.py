@@ -37,7 +37,7 @@ HOUR_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
+class DenomRate:
     """What one unit of a chain denomination is worth, e.g. `uact=0.000001/USD`."""
 
     denom: str
@@ -45,7 +45,7 @@ class Rate:
     currency: str
 
     @classmethod
-    def parse(cls, text: str) -> Rate:
+    def parse(cls, text: str) -> DenomRate:
         """Read `DENOM=AMOUNT/CCY`; raise MalformedError."""
         denom, equals, price = text.partition("=")
         amount, slash, currency = price.rpartition("/")
@@ -75,7 +75,7 @@ class DemandTerms:
     purpose: Purpose = "other"
     places: tuple[str, ...] = ()
     residency: tuple[Residency, ...] = ()
-    rates: tuple[Rate, ...] = ()
+    rates: tuple[DenomRate, ...] = ()
     block_seconds: Fraction | None = None
 
 
@@ -267,7 +267,7 @@ class _Drafting:
 
 
 def _hour_micro(
-    prices: Iterable[tuple[Price, int]], rates: dict[str, Rate], block_seconds: Fraction
+    prices: Iterable[tuple[Price, int]], rates: dict[str, DenomRate], block_seconds: Fraction
 ) -> Fraction:
     """Sum prices per block and replica into millionths of the currency per hour, exactly."""
     block = sum(

@@ -84,7 +84,7 @@ def read_yaml(data: bytes) -> Node:
         line = data.count(b"\n", 0, error.start) + 1
         raise MalformedError(f"line {line}: the file is not UTF-8", code="yaml") from error
     try:
-        return _build(YAML(typ="safe", pure=True).parse(text))
+        return _build(_events(text))
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise MalformedError(f"line {line}: a character that YAML does not allow", code="yaml") from error
@@ -95,6 +95,19 @@ def read_yaml(data: bytes) -> Node:
         raise MalformedError(f"{at}not YAML: {reason}", code="yaml") from error
     except YAMLError as error:
         raise MalformedError(f"not YAML: {' '.join(str(error).split())[:200]}", code="yaml") from error
+
+
+def _events(text: str) -> Iterator[Any]:
+    """Parse; an escape beyond the last character of Unicode makes the parser itself stumble."""
+    events = YAML(typ="safe", pure=True).parse(text)
+    while True:
+        try:
+            event = next(events, None)
+        except (OverflowError, ValueError) as error:
+            raise MalformedError("not YAML: an escape names no character", code="yaml") from error
+        if event is None:
+            return
+        yield event
 
 
 def _build(events: Iterator[Any]) -> Node:
