@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from calendar import timegm
 from datetime import datetime
+from enum import Enum
 from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
@@ -47,6 +48,14 @@ def is_sealable(info: FieldInfo) -> bool:
     """Tell whether a model field may be sealed."""
     extra = info.json_schema_extra
     return isinstance(extra, dict) and extra.get("sealable") is True
+
+
+class Table(Enum):
+    """Marks a text that names a row of a pinned table; whether the row exists is a rule."""
+
+    CHIPS = "chips"
+    CURRENCIES = "currencies"
+    PLACES = "places"
 
 
 class Value(BaseModel):
@@ -117,16 +126,16 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Slug = Annotated[str, _pattern(r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 """Name of a table, rule set, file or data set."""
 
-ChipId = Annotated[str, _pattern(r"^[a-z0-9][a-z0-9-]{0,63}$")]
+ChipId = Annotated[str, _pattern(r"^[a-z0-9][a-z0-9-]{0,63}$"), Table.CHIPS]
 """A row of the chip table."""
 
-Currency = Annotated[str, _pattern(r"^[A-Z]{3}$")]
+Currency = Annotated[str, _pattern(r"^[A-Z]{3}$"), Table.CURRENCIES]
 """ISO 4217 code; the exponent stands in the pinned table."""
 
-Country = Annotated[str, _pattern(r"^[A-Z]{2}$")]
+Country = Annotated[str, _pattern(r"^[A-Z]{2}$"), Table.PLACES]
 """ISO 3166-1 alpha-2; HK and MO stay apart from CN; ZZ unknown."""
 
-Subdivision = Annotated[str, _pattern(r"^[A-Z]{2}-[A-Z0-9]{1,3}$")]
+Subdivision = Annotated[str, _pattern(r"^[A-Z]{2}-[A-Z0-9]{1,3}$"), Table.PLACES]
 """ISO 3166-2."""
 
 MediaType = Annotated[str, _pattern(r"^[a-z0-9][a-z0-9.+-]{0,62}/[a-z0-9][a-z0-9.+-]{0,62}$")]

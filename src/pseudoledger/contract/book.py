@@ -1,0 +1,137 @@
+"""The book: every thing by its class and key, read through a shelf, with changes kept apart until committed.
+
+Judging reads the book and never changes it; folding an accepted statement changes it in memory; the writer
+then takes the changes and stores them in one transaction with the entries. The book knows no database: a
+shelf is anything that returns stored bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+from pydantic import BaseModel
+
+from pseudoledger.contract.things import THINGS, Chain, LedgerState, Owner, Thing
+from pseudoledger.errors import StoreCorrupt
+
+CACHED_MAX = 200_000
+"""Things kept in memory; beyond it the oldest go, and are read again when needed."""
+
+T = TypeVar("T", bound=Thing)
+
+
+class Shelf(Protocol):
+    """Where the book finds what it does not hold in memory. Reads see the last committed state."""
+
+    def read(self, sort: str, key: str) -> bytes | None:
+        """Return the stored JSON of one thing, or None."""
+
+
+class EmptyShelf:
+    """A shelf with nothing on it: the book of a new ledger, or one kept wholly in memory."""
+
+    def read(self, sort: str, key: str) -> bytes | None:
+        """Return None."""
+
+
+def sort_name(cls: type[Thing]) -> str:
+    """Return the name under which a class of things is stored."""
+    return cls.__name__.lower()
+
+
+def _write_model(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    raise TypeError(type(value))
+
+
+def _read_model(kind: type, value: Any) -> Any:
+    if issubclass(kind, BaseModel):
+        return kind.model_validate_json(msgspec.json.encode(value))
+    raise TypeError(kind)
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_write_model)
+_DECODERS = {cls: msgspec.json.Decoder(cls, dec_hook=_read_model) for cls in THINGS}
+_NAMES = {cls: sort_name(cls) for cls in THINGS}
+
+
+def encode(thing: Thing) -> bytes:
+    """Return the JSON of a thing as it is stored."""
+    return _ENCODER.encode(thing)
+
+
+class Book:
+    """All state that rules read. One book serves one thread."""
+
+    def __init__(self, shelf: Shelf | None = None) -> None:
+        self._shelf: Shelf = shelf or EmptyShelf()
+        self._cache: dict[tuple[type[Thing], str], Thing] = {}
+        self._changed: dict[tuple[type[Thing], str], Thing] = {}
+
+    def get(self, cls: type[T], key: str) -> T | None:
+        """Return a thing, or None where there is none; raise StoreCorrupt if its bytes make no sense."""
+        place = (cls, key)
+        thing = self._changed.get(place) or self._cache.get(place)
+        if thing is None:
+            raw = self._shelf.read(_NAMES[cls], key)
+            if raw is None:
+                return None
+            try:
+                thing = _DECODERS[cls].decode(raw)
+            except (msgspec.DecodeError, ValueError, TypeError) as error:
+                raise StoreCorrupt(f"the stored {_NAMES[cls]} {key} cannot be read: {error}") from error
+            self._cache[place] = thing
+        return thing  # type: ignore[return-value]
+
+    def put(self, key: str, thing: Thing) -> None:
+        """Set a thing; it is visible at once and stored with the next commit."""
+        self._changed[type(thing), key] = thing
+
+    def change(self, key: str, thing: T, **changes: object) -> T:
+        """Set a thing to a copy with some fields changed, and return the copy."""
+        changed = msgspec.structs.replace(thing, **changes)
+        self._changed[type(thing), key] = changed
+        return changed
+
+    def changes(self) -> list[tuple[str, str, bytes]]:
+        """Return (sort, key, JSON) of everything that changed since the last commit."""
+        return [(_NAMES[cls], key, _ENCODER.encode(thing)) for (cls, key), thing in self._changed.items()]
+
+    def committed(self) -> None:
+        """The changes are on the shelf now."""
+        self._cache.update(self._changed)
+        self._changed.clear()
+        if len(self._cache) > CACHED_MAX:
+            for place in list(self._cache)[: len(self._cache) - CACHED_MAX // 2]:
+                del self._cache[place]
+
+    def discard(self) -> None:
+        """Forget the changes: the transaction did not happen."""
+        self._changed.clear()
+
+    # The few questions that nearly every rule asks.
+
+    @property
+    def ledger(self) -> LedgerState | None:
+        """The ledger, once it is founded."""
+        return self.get(LedgerState, "")
+
+    def root_of(self, did: str) -> str:
+        """Return the first key of the identity that a key belongs to: the key itself if it never rotated."""
+        owner = self.get(Owner, did)
+        return owner.root if owner else did
+
+    def chain_of(self, did: str) -> Chain | None:
+        """Return the identity that a key belongs to, where it ever declared or rotated."""
+        return self.get(Chain, self.root_of(did))
+
+    def acting_key(self, did: str) -> str:
+        """Return the key in force of the identity that a key belongs to."""
+        chain = self.chain_of(did)
+        return chain.keys[-1] if chain else did
+
+    def same_party(self, first: str, second: str) -> bool:
+        """Tell whether two keys belong to one identity."""
+        return first == second or self.root_of(first) == self.root_of(second)

@@ -1,0 +1,140 @@
+"""One statement before the book: what rules are given, and how they answer.
+
+A rule is a small named function of a Case that yields findings. It reads the book, never the clock, files,
+network or randomness, so that every verifier reaches the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias, TypeVar
+
+from pseudoledger.contract.book import Book
+from pseudoledger.contract.tables import Tables
+from pseudoledger.contract.things import (
+    Bid,
+    Demand,
+    Invoice,
+    Lease,
+    Mandate,
+    Offer,
+    Payment,
+    TermsInForce,
+    Thing,
+)
+from pseudoledger.errors import Finding
+from pseudoledger.statement.envelope import Statement
+from pseudoledger.statement.kinds.lease import Terms
+from pseudoledger.statement.kinds.ledger import Policy
+
+T = TypeVar("T", bound=Thing)
+Findings: TypeAlias = Iterator[Finding]
+Rule: TypeAlias = Callable[["Case"], Findings]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A verified statement, its payload, the block time and the book it is judged against.
+
+    `now` is the block time in whole seconds, `index` the entry index the statement will have.
+    """
+
+    book: Book
+    statement: Statement
+    payload: Any
+    now: int
+    index: int
+    tables: Tables
+    policy: Policy
+
+    @property
+    def id(self) -> str:
+        """Statement id."""
+        return self.statement.id
+
+    @property
+    def iss(self) -> str:
+        """The key that signed."""
+        return self.statement.iss
+
+    @property
+    def sub(self) -> str:
+        """What the statement is about."""
+        return self.statement.sub
+
+    @cached_property
+    def party(self) -> str:
+        """The identity that signed, by the first key of its chain."""
+        return self.book.root_of(self.statement.iss)
+
+    def is_party(self, did: str) -> bool:
+        """Tell whether the signer is the party of this key."""
+        return self.book.root_of(did) == self.party
+
+    # What the subject names. Rules that run after `subject_exists` may rely on it.
+
+    @cached_property
+    def lease(self) -> Lease:
+        """The lease that the statement is about."""
+        return self._subject(Lease)
+
+    @cached_property
+    def offer(self) -> Offer:
+        """The offer that the statement is about."""
+        return self._subject(Offer)
+
+    @cached_property
+    def demand(self) -> Demand:
+        """The demand that the statement is about."""
+        return self._subject(Demand)
+
+    @cached_property
+    def mandate(self) -> Mandate:
+        """The mandate that the statement is about."""
+        return self._subject(Mandate)
+
+    @cached_property
+    def bid(self) -> Bid:
+        """The bid that the statement is about."""
+        return self._subject(Bid)
+
+    @cached_property
+    def invoice(self) -> Invoice:
+        """The invoice that the statement is about."""
+        return self._subject(Invoice)
+
+    @cached_property
+    def payment(self) -> Payment:
+        """The payment that the statement is about."""
+        return self._subject(Payment)
+
+    def terms_at(self, lease: Lease, when: int) -> Terms:
+        """Return the terms of a lease in force at a time; before the first version, the first."""
+        return self.terms(terms_id_at(lease, when))
+
+    def terms(self, terms_id: str) -> Terms:
+        """Return terms by the id of the statement that carries them."""
+        thing = self.book.get(TermsInForce, terms_id)
+        assert thing is not None, "the book names only terms that it holds"
+        return thing.payload
+
+    def _subject(self, cls: type[T]) -> T:
+        thing = self.book.get(cls, self.sub)
+        assert thing is not None, "subject_exists ran before"
+        return thing
+
+
+def terms_id_at(lease: Lease, when: int) -> str:
+    """Return the id of the terms in force at a time."""
+    chosen = lease.versions[0].terms
+    for version in lease.versions:
+        if version.start <= when:
+            chosen = version.terms
+    return chosen
+
+
+def refuse(code: str, message: str, *, field: str = "", entry: int | None = None) -> Finding:
+    """Build the finding of a rule that refuses."""
+    return Finding(code=code, message=message, field=field, entry=entry)

@@ -1,0 +1,130 @@
+"""Facts that follow from the book and a time, and are never stored: silence, capacity, what is due.
+
+Rules, command line and reports all ask here, so that "deemed", "overdue" and "billable" mean one thing.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pseudoledger.contract.things import Batch, Delivery, Invoice, Lease, MeteredLine, Usage
+from pseudoledger.statement.kinds.market import Rate
+
+Answer = Literal["waiting", "agreed", "deemed", "part", "refused", "gone"]
+"""How a delivery, usage report or invoice stands: deemed is agreement by silence, part a contested one."""
+
+
+def delivery_answer(delivery: Delivery, now: int) -> Answer:
+    """Tell how a delivery stands at a time."""
+    if delivery.state == "offered":
+        return "deemed" if now >= delivery.accept_by else "waiting"
+    return "agreed" if delivery.state == "accepted" else "refused"
+
+
+def usage_answer(usage: Usage, now: int) -> Answer:
+    """Tell how a usage report stands at a time."""
+    match usage.state:
+        case "reported":
+            return "deemed" if now >= usage.accept_by else "waiting"
+        case "confirmed":
+            return "agreed"
+        case "contested":
+            return "part"
+        case "replaced":
+            return "gone"
+
+
+def invoice_answer(invoice: Invoice, now: int) -> Answer:
+    """Tell how an invoice stands at a time."""
+    match invoice.state:
+        case "issued":
+            return "deemed" if now >= invoice.accept_by else "waiting"
+        case "accepted":
+            return "agreed"
+        case "rejected":
+            return "part"
+        case "cancelled":
+            return "gone"
+
+
+def batch_since(batch: Batch, now: int) -> int | None:
+    """Return since when the units of a batch count as delivered, or None if they do not."""
+    if batch.refused:
+        return None
+    if batch.answered_at is not None:
+        return batch.answered_at
+    return batch.accept_by if now >= batch.accept_by else None
+
+
+def delivered_count(line: MeteredLine, when: int, now: int) -> int:
+    """Return how many units of a line were delivered by a time."""
+    starts = ((batch_since(batch, now), batch.count) for batch in line.batches)
+    return sum(count for since, count in starts if since is not None and since <= when)
+
+
+def capacity(line: MeteredLine, count: int, start: int, until: int, now: int) -> int:
+    """Return the most unit-seconds that a line can have had in a period: delivered units times time."""
+    total = 0
+    for batch in line.batches:
+        since = batch_since(batch, now)
+        if since is not None:
+            total += batch.count * max(0, until - max(start, since))
+    return min(total, count * (until - start))
+
+
+def first_delivery(line: MeteredLine, now: int) -> int | None:
+    """Return when the first units of a line counted as delivered."""
+    starts = [since for batch in line.batches if (since := batch_since(batch, now)) is not None]
+    return min(starts, default=None)
+
+
+def billable(usage: Usage, rate: Rate, line: MeteredLine, count: int, now: int) -> int | None:
+    """Return the unit-seconds of a report that may be billed now, or None while it waits.
+
+    Metered: what was reported, or the agreed part of a contested report. Reserved: the clock times the
+    units delivered, less confirmed downtime. What an earlier, replaced report billed is taken off.
+    """
+    answer = usage_answer(usage, now)
+    if answer in {"waiting", "gone"}:
+        return None
+    if answer == "part":
+        return max(0, usage.agreed_chip_seconds - usage.billed_before)
+    if rate.basis == "reserved":
+        whole = capacity(line, count, usage.start, usage.until, now)
+        down = usage.downtime_s * delivered_count(line, usage.until, now)
+        return max(0, whole - down - usage.billed_before)
+    return max(0, usage.chip_seconds - usage.billed_before)
+
+
+def due_minor(invoice: Invoice, now: int) -> int:
+    """Return what of an invoice's open amount is undisputed; negative where a refund is due."""
+    if invoice.state == "cancelled":
+        return 0
+    if invoice_answer(invoice, now) == "part":
+        return invoice.accepted_minor - invoice.credited_minor - invoice.paid_minor
+    return invoice.open_minor
+
+
+def invoice_status(invoice: Invoice, now: int) -> str:
+    """Say in one word how an invoice stands: cancelled, settled, refund due, paid, overdue, disputed, open."""
+    if invoice.state == "cancelled":
+        return "cancelled"
+    if invoice.open_minor < 0:
+        return "refund due"
+    if invoice.open_minor == 0:
+        confirmed = invoice.total_minor - invoice.credited_minor - invoice.confirmed_minor <= 0
+        return "settled" if confirmed else "paid"
+    if due_minor(invoice, now) > 0 and now >= invoice.due_at:
+        return "overdue"
+    return "disputed" if invoice.state == "rejected" and due_minor(invoice, now) <= 0 else "open"
+
+
+def lease_status(lease: Lease, now: int) -> str:
+    """Say in one word how a lease stands: proposed, lapsed, rejected, cancelled, signed, running, over, ended."""
+    if lease.state == "proposed":
+        return "lapsed" if now >= lease.valid_to else "proposed"
+    if lease.state != "signed":
+        return lease.state
+    if now < lease.start:
+        return "signed"
+    return "running" if now < lease.until else "over"
