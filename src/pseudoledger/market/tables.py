@@ -8,12 +8,12 @@ stays unknown, and the importers say so.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib.resources import files
-from pathlib import Path
 
+from pseudoledger.contract.tables import shipped
 from pseudoledger.errors import MalformedError
 
 UNKNOWN_COUNTRY = "ZZ"
@@ -85,34 +85,24 @@ def fits_memory(nominal_gib: int, reported_mib: Fraction) -> bool:
     return nominal_mib * MEMORY_REPORTED_MIN <= reported_mib <= nominal_mib
 
 
-def tables_folder() -> Path:
-    """Return where the tables lie: inside the installed package, or beside `src` in a checkout."""
-    installed = Path(str(files("pseudoledger"))) / "contracts" / "tables"
-    return installed if installed.is_dir() else Path(__file__).parents[3] / "contracts" / "tables"
+def load_tables() -> MarketTables:
+    """Read the tables that ship with the program.
 
-
-def load_tables(folder: Path | None = None) -> MarketTables:
-    """Read all tables of the importers; raise MalformedError where one is not as it should be."""
-    base = folder or tables_folder()
-    chips = {chip.id: chip for chip in _chips(_rows(base / "chips.csv"))}
-    places = {row["code"]: row["name"] for row in _rows(base / "places.csv")}
+    Raises PeerUnreachable where the installation lacks one, MalformedError where one does not hold together.
+    """
+    chips = {chip.id: chip for chip in _chips(_rows("chips"))}
+    places = {row["code"]: row["name"] for row in _rows("places")}
     return MarketTables(
         chips=chips,
-        aliases=_aliases(_rows(base / "chip_aliases.csv"), chips),
+        aliases=_aliases(_rows("chip_aliases"), chips),
         places=places,
-        subdivisions=_subdivisions(places, _rows(base / "place_aliases.csv")),
-        regions={row["region"]: row["country"] for row in _rows(base / "regions.csv")},
+        subdivisions=_subdivisions(places, _rows("place_aliases")),
+        regions={row["region"]: row["country"] for row in _rows("regions")},
     )
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file, strict=True))
-    except OSError as error:
-        raise MalformedError(f"table {path.name} cannot be read: {error.strerror}", code="table") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise MalformedError(f"table {path.name} is not UTF-8 CSV: {error}", code="table") from error
+def _rows(name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(shipped(f"tables/{name}.csv").decode("utf-8"), newline="")))
 
 
 def _chips(rows: Iterable[dict[str, str]]) -> Iterable[Chip]:
