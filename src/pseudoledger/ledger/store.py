@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,8 +25,6 @@ from pseudoledger.ledger.tree import Frontier, stored_count
 
 DATABASE = "ledger.db"
 LOCK = "ledger.lock"
-_IN_MAX = 500
-"""Most positions in one query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,12 +262,13 @@ class Store:
 
     def hashes(self, positions: Sequence[int]) -> Sequence[bytes]:
         """Return stored hashes by position (`tree.ReadHashes`); raise StoreCorrupt if one is missing."""
-        found: dict[int, bytes] = {}
         with explained(self.path):
-            for start in range(0, len(positions), _IN_MAX):
-                part = positions[start : start + _IN_MAX]
-                marks = ",".join("?" * len(part))
-                found.update(self._db.execute(f"SELECT pos, hash FROM hashes WHERE pos IN ({marks})", part))
+            found: dict[int, bytes] = dict(
+                self._db.execute(
+                    "SELECT pos, hash FROM hashes WHERE pos IN (SELECT value FROM json_each(?))",
+                    (json.dumps(list(positions)),),
+                )
+            )
         try:
             return [found[position] for position in positions]
         except KeyError as error:
@@ -292,16 +292,9 @@ class Store:
         row = self._one("SELECT idx, statement, id, type, issuer FROM entries WHERE id = ?", key)
         return None if row is None else _entry(row)
 
-    def known_ids(self, ids: Sequence[str]) -> set[str]:
-        """Return which of these statement ids are stored."""
-        known: set[str] = set()
-        with explained(self.path):
-            for start in range(0, len(ids), _IN_MAX):
-                part = [bytes.fromhex(item) for item in ids[start : start + _IN_MAX]]
-                marks = ",".join("?" * len(part))
-                rows = self._db.execute(f"SELECT id FROM entries WHERE id IN ({marks})", part)
-                known.update(row[0].hex() for row in rows)
-        return known
+    def holds(self, statement_id: str) -> bool:
+        """Tell whether a statement is stored."""
+        return self._one("SELECT 1 FROM entries WHERE id = ?", bytes.fromhex(statement_id)) is not None
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[EntryRow]:
         """Yield entries in order."""

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from pseudoledger.contract.case import Case, Findings, refuse
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.things import LedgerState, Owner, Pins, RegisteredFile
+from pseudoledger.statement.values import block_time_ms
 
 
 def founds_once(case: Case) -> Findings:
