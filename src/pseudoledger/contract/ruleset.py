@@ -20,6 +20,7 @@ from pseudoledger.contract.things import Pins
 from pseudoledger.errors import Finding, VerificationError
 from pseudoledger.statement.kinds import KINDS
 from pseudoledger.statement.kinds.delivery import SERIALS_MAX
+from pseudoledger.statement.kinds.ledger import Policy
 from pseudoledger.statement.kinds.market import LINES_MAX, REFS_MAX
 from pseudoledger.statement.payload import DEPTH_MAX, ITEMS_MAX
 
@@ -84,6 +85,16 @@ def tables_for(pins: Pins) -> Tables:
             "the ledger uses tables that this program does not have", hint="use a newer pseudoledger"
         )
     return found
+
+
+@lru_cache(maxsize=8)
+def _policy(text: str) -> Policy:
+    return Policy.model_validate_json(text)
+
+
+def policy_of(pins: Pins) -> Policy:
+    """Return the policy of pins, read once."""
+    return _policy(pins.policy)
 
 
 def describe() -> bytes:
