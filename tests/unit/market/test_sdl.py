@@ -141,10 +141,22 @@ def test_version_2_1_and_anchors_are_read():
         (b"size: 512Mi", b"size: 512MB", r"line 24: profile 'small'.memory.size: '512MB' is not a size"),
         (b"name: shm", b"name: data", r"line 32: profile 'small'.storage: volume 'data' stands twice"),
         (b"persistent: true", b"persistent: maybe", r"line 30: .*persistent must be true or false"),
-        (b"          units: 2\n", b"          units: two\n", r"line 38: profile 'small'.gpu.units: 'two' is not a whole"),
-        (b"            vendor:\n", b"            maker:\n", r"line 40: .*gpu.attributes has an unknown part 'maker'"),
+        (
+            b"          units: 2\n",
+            b"          units: two\n",
+            r"line 38: profile 'small'.gpu.units: 'two' is not a whole",
+        ),
+        (
+            b"            vendor:\n",
+            b"            maker:\n",
+            r"line 40: .*gpu.attributes has an unknown part 'maker'",
+        ),
         (b"interface: sxm", b"interface: usb", r"line 45: .*interface must be pcie or sxm"),
-        (b"                - model: 4000\n", b"                - 4000\n", r"line 42: .*a model must be a mapping"),
+        (
+            b"                - model: 4000\n",
+            b"                - 4000\n",
+            r"line 42: .*a model must be a mapping",
+        ),
         (b"amd:\n", b"amd: all\n", r"line 46: .*the models of 'amd' must be a list"),
         (b"        gpu:\n", b"        gpuu:\n", r"line 37: .*resources has an unknown part 'gpuu'"),
         (b"allOf: [two, three]", b"allOf: two", r"line 56: .*signedBy.allOf must be a list of texts"),
@@ -155,11 +167,23 @@ def test_version_2_1_and_anchors_are_read():
         (b"      pricing:\n        small:", b"      pricing:\n        big:", r"line 68: .*prices no 'small'"),
         (b"profile: small", b"profile: huge", r"line 68: .*there is no compute profile 'huge'"),
         (b"  web:\n    here:", b"  site:\n    here:", r"line 68: .*there is no such service"),
-        (b"    here:\n      profile", b"    there:\n      profile", r"line 68: .*there is no placement 'there'"),
+        (
+            b"    here:\n      profile",
+            b"    there:\n      profile",
+            r"line 68: .*there is no placement 'there'",
+        ),
         (b"count: 3", b"count: 0", r"line 69: .*count must be at least 1"),
         (b"count: 3", b"count: 1.5", r"line 69: .*'1.5' is not a whole number"),
-        (b"      profile: small\n      count: 3\n", b"", r"line 67: deployment of 'web' names no profile and count"),
-        (b"  placement:\n", b"  placment:\n", r"profiles has an unknown part 'placment'.*profiles has no placement"),
+        (
+            b"      profile: small\n      count: 3\n",
+            b"",
+            r"line 67: deployment of 'web' names no profile and count",
+        ),
+        (
+            b"  placement:\n",
+            b"  placment:\n",
+            r"profiles has an unknown part 'placment'.*profiles has no placement",
+        ),
     ],
 )
 def test_broken_files_are_refused_with_line_and_reason(old, new, reason):
