@@ -170,7 +170,7 @@ def test_each_placement_is_one_demand(importing):
 def test_ceilings_sum_prices_of_replicas_per_hour(importing):
     services = [("a", "1", "1Gi", "{size: 1Gi}", "", 2), ("b", "1", "1Gi", "{size: 1Gi}", "", 1)]
     ceiling = one(importing(sdl(*services))).ceiling
-    # 3 replicas × 1000 uact × 0.000001 USD, every 6 seconds.
+    # 3 replicas at 1000 uact of 0.000001 USD each, every 6 seconds.
     assert (ceiling.currency, ceiling.hour_micro) == ("USD", 3 * 1000 * 600)
 
 
