@@ -95,7 +95,7 @@ def test_broken_files_are_refused_with_line_and_reason(old, new, reason):
 
 
 def test_every_reason_is_given_at_once_and_bounded():
-    with pytest.raises(MalformedError, match="line 2: .*; line 3: "):
+    with pytest.raises(MalformedError, match=r"line 2: .*; line 3: "):
         read_catalogue(VARIANT.replace(b"10.59", b"x").replace(b"0.40", b"y"))
     bad = b"L4,1,1,x,y\n" * 100
     with pytest.raises(MalformedError, match="and 80 more"):

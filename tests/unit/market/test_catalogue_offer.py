@@ -119,18 +119,19 @@ def test_rows_that_no_offer_carries_are_left_out_by_name(importing, row, code):
 
 
 @pytest.mark.parametrize(
-    ("instance", "name", "info", "chip", "code"),
+    ("row", "chip", "code"),
     [
-        ("1x-H100_SXM-32-65536", "H100", "", "nvidia-h100-sxm5-80gb", None),
-        ("1x-H100_NVL-32-65536", "H100", "", "nvidia-h100-nvl-94gb", None),
-        ("p5", "H100", "", "nvidia-h100-80gb", None),
-        ("x", "V100", "", "nvidia-v100-16gb", "catalogue.chip_assumed"),
-        ("x", "V100", "{'SizeInMiB': 32768}", "nvidia-v100-32gb", None),
-        ("x", "L40S", "{'SizeInMiB': 204800}", "nvidia-l40s", "catalogue.memory_unclear"),
-        ("x", "T4", "{'SizeInMiB': 16384}", "nvidia-t4", None),
+        (("1x-H100_SXM-32-65536", "H100", ""), "nvidia-h100-sxm5-80gb", None),
+        (("1x-H100_NVL-32-65536", "H100", ""), "nvidia-h100-nvl-94gb", None),
+        (("p5", "H100", ""), "nvidia-h100-80gb", None),
+        (("x", "V100", ""), "nvidia-v100-16gb", "catalogue.chip_assumed"),
+        (("x", "V100", "{'SizeInMiB': 32768}"), "nvidia-v100-32gb", None),
+        (("x", "L40S", "{'SizeInMiB': 204800}"), "nvidia-l40s", "catalogue.memory_unclear"),
+        (("x", "T4", "{'SizeInMiB': 16384}"), "nvidia-t4", None),
     ],
 )
-def test_names_of_the_skypilot_layout(importing, instance, name, info, chip, code):
+def test_names_of_the_skypilot_layout(importing, row, chip, code):
+    instance, name, info = row
     result = importing(SKYPILOT + f'{instance},{name},1,,,,1,,us-east-1,,"{info}",\n')
     assert only_offer(result).lines[0].chip == chip
     codes = {note.code for note in result.notes} & {"catalogue.chip_assumed", "catalogue.memory_unclear"}
@@ -172,25 +173,25 @@ def test_spot_prices_are_offers_of_the_same_pool(importing):
 
 
 @pytest.mark.parametrize(
-    ("region", "country", "subdivision", "site", "code"),
+    ("region", "place", "code"),
     [
-        ("us-east-1", "US", None, "us-east-1", None),
-        ("europe-west4", "NL", None, "europe-west4", None),
-        ("CA", "CA", None, "CA", None),
-        ("moon-1", "ZZ", None, "moon-1", "catalogue.place_unknown"),
-        ("", "ZZ", None, None, "catalogue.place_unknown"),
-        ('"Czechia, CZ, EU"', "CZ", None, None, None),
-        ('", US, NA"', "US", None, None, None),
-        ('"Sofia-Capital, BG, EU"', "BG", "BG-22", None, None),
-        ('"Florida, US"', "US", "US-FL", None, None),
-        ('"Atlantis, GR, EU"', "GR", None, None, "catalogue.subdivision"),
-        ('"Atlantis, QQ, EU"', "ZZ", None, None, "catalogue.place_unknown"),
+        ("us-east-1", ("US", None, "us-east-1"), None),
+        ("europe-west4", ("NL", None, "europe-west4"), None),
+        ("CA", ("CA", None, "CA"), None),
+        ("moon-1", ("ZZ", None, "moon-1"), "catalogue.place_unknown"),
+        ("", ("ZZ", None, None), "catalogue.place_unknown"),
+        ('"Czechia, CZ, EU"', ("CZ", None, None), None),
+        ('", US, NA"', ("US", None, None), None),
+        ('"Sofia-Capital, BG, EU"', ("BG", "BG-22", None), None),
+        ('"Florida, US"', ("US", "US-FL", None), None),
+        ('"Atlantis, GR, EU"', ("GR", None, None), "catalogue.subdivision"),
+        ('"Atlantis, QQ, EU"', ("ZZ", None, None), "catalogue.place_unknown"),
     ],
 )
-def test_places(importing, region, country, subdivision, site, code):
+def test_places(importing, region, place, code):
     result = importing(SKYPILOT + f"g,L40S,1,,,,2,,{region},,,\n")
     facility = only_offer(result).facility
-    assert (facility.country, facility.subdivision, facility.site) == (country, subdivision, site)
+    assert (facility.country, facility.subdivision, facility.site) == place
     assert {note.code for note in result.notes} - {"catalogue.stock", "catalogue.host_unstated"} == (
         {code} if code else set()
     )
