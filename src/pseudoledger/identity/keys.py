@@ -149,7 +149,8 @@ def cores() -> int:
 def self_test() -> None:
     """Judge recorded signatures and raise VerificationError if one verdict differs (about 1 ms).
 
-    It tells apart a libsodium that lets mixed-order keys through, one that verifies with the cofactor, and an
+    It tells apart a libsodium whose point check lets keys of order 2L through (CVE-2025-69277, in the wheels
+    of PyNaCl before 1.6.2; only one key of CCTV shows it), one that verifies with the cofactor, and an
     OpenSSL-like acceptance of the identity point. It runs by itself before the first key is accepted.
     """
     for case in VERDICTS:

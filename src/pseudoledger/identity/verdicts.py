@@ -36,12 +36,23 @@ VERDICTS = (
     ),
     Verdict(
         source="CCTV 50",
-        shows="a key outside the prime-order subgroup, as older libsodium lets through",
+        shows="a key outside the prime-order subgroup",
         key=bytes.fromhex("10eb7c3acfb2bed3e0d6ab89bf5a3d6afddd1176ce4812e38d9fd485058fdb1f"),
         message=b"ed25519vectors 5",
         signature=bytes.fromhex(
             "b62cf890de42c413b11b1411c9f01f1c4d77aa87ef182258d1251f69af2a3506"
             "08f32d206a7c0b7efa9a59e66546e8f1f599ef843fb502c9cc3c4ae8b7c11e05"
+        ),
+        accepted=False,
+    ),
+    Verdict(
+        source="CCTV 832",
+        shows="a key with a component of order 2, which CVE-2025-69277 lets through",
+        key=bytes.fromhex("fe894df18abf1c20088bfbe6c9ad45d42ec20663eaf7111eaea1d851da0d7f89"),
+        message=b"ed25519vectors 23",
+        signature=bytes.fromhex(
+            "b62cf890de42c413b11b1411c9f01f1c4d77aa87ef182258d1251f69af2a3506"
+            "ccbd210592f2a2b70a9c9ba91f97d642a2e51b9a67ec788188039228a24e0e09"
         ),
         accepted=False,
     ),

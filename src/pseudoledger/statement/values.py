@@ -226,6 +226,16 @@ def date_seconds(text: str) -> int:
     return instant_seconds(f"{text}T00:00:00Z")
 
 
+def block_time_ms(text: str) -> int:
+    """Read a block time `YYYY-MM-DDTHH:MM:SS.mmmZ` into milliseconds; raise MalformedError."""
+    return instant_seconds(f"{text[:19]}Z") * 1000 + int(text[20:23])
+
+
+def format_block_time(milliseconds: int) -> str:
+    """Write a block time, UTC with milliseconds."""
+    return f"{format_instant(milliseconds // 1000)[:19]}.{milliseconds % 1000:03}Z"
+
+
 def _checked_instant(text: str) -> str:
     try:
         instant_seconds(text)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from pseudoledger.contract.case import Case, Findings, refuse
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.things import LedgerState, Owner, Pins, RegisteredFile
-from pseudoledger.statement.values import instant_seconds
+from pseudoledger.statement.values import block_time_ms
 
 
 def founds_once(case: Case) -> Findings:
@@ -151,11 +151,6 @@ def fold_block(case: Case) -> None:
         time_ms=block_time_ms(block.time),
         size=case.index + 1,
     )
-
-
-def block_time_ms(text: str) -> int:
-    """Return the milliseconds of a block time `YYYY-MM-DDTHH:MM:SS.mmmZ`; raise MalformedError."""
-    return instant_seconds(f"{text[:19]}Z") * 1000 + int(text[20:23])
 
 
 def _ledger(case: Case) -> LedgerState:

@@ -127,3 +127,10 @@ _ALL = (
 
 KINDS = MappingProxyType({(kind.name, kind.v): kind for kind in _ALL})
 """Every kind by (type, v)."""
+
+_BY_MODEL = MappingProxyType({kind.model: kind for kind in _ALL})
+
+
+def kind_of(payload: Payload) -> Kind:
+    """Return the kind of a validated payload."""
+    return _BY_MODEL[type(payload)]

@@ -1,0 +1,112 @@
+"""Released rule sets, by the hash of the file that describes them.
+
+A released rule set never changes behaviour; a fix is a new set, and the program ships all released ones. The
+file in `contracts/rules/` lists kinds, limits and rules by name; its hash stands in the ledger. A ledger that
+names a set or tables which this program does not have cannot be judged here, and says so.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pseudoledger.contract import judge as first
+from pseudoledger.contract.case import Case
+from pseudoledger.contract.tables import Tables, file_hash, load, shipped, shipped_pins
+from pseudoledger.contract.things import Pins
+from pseudoledger.errors import Finding, VerificationError
+from pseudoledger.statement.kinds import KINDS
+from pseudoledger.statement.kinds.delivery import SERIALS_MAX
+from pseudoledger.statement.kinds.market import LINES_MAX, REFS_MAX
+from pseudoledger.statement.payload import DEPTH_MAX, ITEMS_MAX
+
+NEWEST = "pseudoledger-1"
+"""Name of the rule set that new ledgers are founded with."""
+
+
+class CannotJudge(VerificationError):
+    """The ledger names rules or tables that this program does not have: not "valid", not "invalid"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """One released rule set: its name and hash, and its two functions."""
+
+    name: str
+    sha256: str
+    judge: Callable[[Case], tuple[Finding, ...]]
+    fold: Callable[[Case], None]
+
+
+@lru_cache(maxsize=1)
+def released() -> dict[str, RuleSet]:
+    """Return every released rule set by its hash."""
+    sets = (
+        RuleSet(
+            name=NEWEST,
+            sha256=file_hash(shipped(f"rules/{NEWEST}.json")),
+            judge=first.judge,
+            fold=first.fold,
+        ),
+    )
+    return {rule_set.sha256: rule_set for rule_set in sets}
+
+
+def newest() -> RuleSet:
+    """Return the rule set that new ledgers are founded with."""
+    return next(rule_set for rule_set in released().values() if rule_set.name == NEWEST)
+
+
+def newest_tables() -> tuple[tuple[str, str], ...]:
+    """Return (name, sha256) of the tables that new ledgers are founded with."""
+    return shipped_pins()
+
+
+def rules_for(pins: Pins) -> RuleSet:
+    """Return the rule set that pins name; raise CannotJudge if this program does not have it."""
+    found = released().get(pins.rules[1])
+    if found is None:
+        raise CannotJudge(
+            f"the ledger uses rule set {pins.rules[0]} ({pins.rules[1][:16]}…), which this program does not have",
+            hint="use a newer pseudoledger",
+        )
+    return found
+
+
+def tables_for(pins: Pins) -> Tables:
+    """Return the tables that pins name; raise CannotJudge if this program does not have them."""
+    found = load(pins.tables)
+    if found is None:
+        raise CannotJudge(
+            "the ledger uses tables that this program does not have", hint="use a newer pseudoledger"
+        )
+    return found
+
+
+def describe() -> bytes:
+    """Write the file that describes the newest rule set, from the rules themselves."""
+    kinds = {
+        kind.name: {
+            "v": kind.v,
+            "sub": kind.subject.value,
+            "rules": [
+                {"rule": rule.__name__, "says": (inspect.getdoc(rule) or "").split("\n")[0]}
+                for stage in first.STAGES[kind.name]
+                for rule in stage
+            ],
+        }
+        for kind in KINDS.values()
+    }
+    limits = {
+        "depth": DEPTH_MAX,
+        "items": ITEMS_MAX,
+        "lines": LINES_MAX,
+        "references": REFS_MAX,
+        "serials": SERIALS_MAX,
+    }
+    return (
+        json.dumps({"name": NEWEST, "limits": limits, "kinds": kinds}, indent=1, ensure_ascii=False) + "\n"
+    ).encode()

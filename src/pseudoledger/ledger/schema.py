@@ -1,0 +1,143 @@
+"""The tables of `ledger.db`, as numbered migrations, and the readable views over the book.
+
+`user_version` counts the migrations applied. A newer number than this program knows refuses to open. The
+views are for people with sqlite-utils or Datasette; nothing in the program reads them, and `verify` compares
+their text with this file.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+TABLES = """
+CREATE TABLE entries (
+    idx INTEGER PRIMARY KEY,
+    statement BLOB NOT NULL,
+    id BLOB NOT NULL,
+    type TEXT NOT NULL,
+    issuer TEXT NOT NULL
+);
+CREATE UNIQUE INDEX entries_id ON entries (id);
+CREATE TABLE hashes (
+    pos INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL
+);
+CREATE TABLE blocks (
+    height INTEGER PRIMARY KEY,
+    idx INTEGER NOT NULL UNIQUE,
+    time_ms INTEGER NOT NULL,
+    root BLOB NOT NULL,
+    ledger_key TEXT NOT NULL,
+    signature BLOB NOT NULL
+);
+CREATE TABLE things (
+    sort TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (sort, key)
+) WITHOUT ROWID;
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) WITHOUT ROWID;
+"""
+
+_VIEW_COLUMNS = MappingProxyType(
+    {
+        "identities": ("chain", ("label", "keys", "revoked_by", "entry")),
+        "pools": ("pool", ("lessor", "number", "lines", "entry")),
+        "offers": (
+            "offer",
+            (
+                "lessor",
+                "payload.number",
+                "payload.facility.country",
+                "payload.available.from",
+                "payload.available.until",
+                "payload.tariff.currency",
+                "withdrawn_at",
+                "entry",
+            ),
+        ),
+        "demands": (
+            "demand",
+            ("lessee", "payload.number", "payload.purpose", "payload.length", "closed_at", "entry"),
+        ),
+        "mandates": ("mandate", ("principal", "broker", "commission_bps", "until", "released_at", "entry")),
+        "bids": ("bid", ("on", "bidder", "owner", "state", "valid_to", "entry")),
+        "leases": (
+            "lease",
+            (
+                "number",
+                "state",
+                "lessor",
+                "lessee",
+                "currency",
+                "start",
+                "until",
+                "signed_at",
+                "ended_at",
+                "end_code",
+                "entry",
+            ),
+        ),
+        "deliveries": ("delivery", ("lease", "state", "offered_at", "accept_by", "entry")),
+        "usage_reports": (
+            "usage",
+            (
+                "lease",
+                "line",
+                "state",
+                "start",
+                "until",
+                "chip_seconds",
+                "downtime_s",
+                "accept_by",
+                "billed_by",
+                "entry",
+            ),
+        ),
+        "invoices": (
+            "invoice",
+            (
+                "number",
+                "state",
+                "lease",
+                "issuer",
+                "payer",
+                "currency",
+                "total_minor",
+                "credited_minor",
+                "paid_minor",
+                "confirmed_minor",
+                "due_at",
+                "entry",
+            ),
+        ),
+        "payments": (
+            "payment",
+            ("state", "payer", "payee", "currency", "settles", "references", "declared_at", "entry"),
+        ),
+    }
+)
+
+
+def _view(name: str, sort: str, columns: tuple[str, ...]) -> str:
+    picked = ", ".join(f"json_extract(value, '$.{path}') AS \"{path.split('.')[-1]}\"" for path in columns)
+    key = "did" if name == "identities" else "id"
+    return f"CREATE VIEW {name} AS SELECT key AS {key}, {picked} FROM things WHERE sort = '{sort}'"
+
+
+VIEWS = MappingProxyType(
+    {
+        "statements": (
+            "CREATE VIEW statements AS SELECT idx, lower(hex(id)) AS id, type, issuer, length(statement) AS bytes,"
+            " (SELECT min(height) FROM blocks WHERE blocks.idx >= entries.idx) AS block FROM entries"
+        ),
+        **{name: _view(name, sort, columns) for name, (sort, columns) in _VIEW_COLUMNS.items()},
+    }
+)
+"""Every view by name, with the text that creates it."""
+
+MIGRATIONS: tuple[str, ...] = (TABLES + ";\n".join(VIEWS.values()) + ";",)
+"""Scripts in order; script n brings `user_version` from n to n + 1. Released scripts never change."""

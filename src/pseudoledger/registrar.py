@@ -1,0 +1,478 @@
+"""The one way in: fix T → verify → judge → append → seal → receipt, for one statement or thousands.
+
+Everything that enters a ledger passes `Registrar.register` (what parties send) or `Registrar.govern` (what
+the founder signs); both end in the same batch. A batch is one block, one transaction and one T. What was
+answered is on disk. Registration is idempotent: the same bytes again get the same answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pseudoledger.contract.book import Book
+from pseudoledger.contract.case import Case
+from pseudoledger.contract.ruleset import newest, newest_tables, rules_for, tables_for
+from pseudoledger.contract.things import LedgerState, Pins
+from pseudoledger.errors import Finding, MalformedError, PseudoledgerError, RegistrationRefused, StoreError
+from pseudoledger.identity.keys import Signed, Signer, verify_many
+from pseudoledger.identity.last_signed import LastSigned
+from pseudoledger.ledger.block import Link, next_block
+from pseudoledger.ledger.checkpoint import sign_checkpoint
+from pseudoledger.ledger.note import format_note
+from pseudoledger.ledger.receipt import build, sign_head
+from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store, WriterLock
+from pseudoledger.ledger.transparent import detach
+from pseudoledger.ledger.tree import hash_leaf, inclusion_proof
+from pseudoledger.statement import envelope
+from pseudoledger.statement.envelope import Statement
+from pseudoledger.statement.kinds import Payload, kind_of
+from pseudoledger.statement.kinds.ledger import LedgerFounded, Policy
+from pseudoledger.statement.payload import draft, parse
+
+AHEAD_MS = 60_000
+"""A ledger whose last block lies further ahead of the clock than this admits nothing (formats §4)."""
+PUBLISH_MS = 1_000
+"""While the writer runs, at most one checkpoint in this time is published; closing publishes the last."""
+
+Clock = Callable[[], int]
+"""Milliseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A statement that stands on the ledger; `known` if it did before this call."""
+
+    id: str
+    index: int
+    known: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A statement that was refused, with every reason.
+
+    `stored` is the index of a known statement that has the same id under another signature.
+    """
+
+    id: str | None
+    findings: tuple[Finding, ...]
+    stored: int | None = None
+
+
+Answer = Registered | Refused
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A statement on its way in."""
+
+    statement: Statement | None = None
+    answer: Answer | None = None
+
+
+class Registrar:
+    """The writer of one ledger directory. One thread at a time uses it."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        lock: WriterLock,
+        signer: Signer,
+        last_signed: LastSigned,
+        clock: Clock,
+        directory: Path,
+    ) -> None:
+        self._store, self._lock, self._signer = store, lock, signer
+        self._last_signed, self._clock, self._directory = last_signed, clock, directory
+        self._book = Book(store)
+        self._frontier = store.frontier()
+        self._published_ms = 0
+        self._unpublished = False
+
+    @classmethod
+    def open(cls, directory: Path, *, signer: Signer, last_signed: LastSigned, clock: Clock) -> Registrar:
+        """Open a founded ledger for writing.
+
+        Raises StoreBusy if another process writes it, ConflictError if the ledger key has signed another
+        history, StoreError if the signer is not the ledger key in force.
+        """
+        lock = WriterLock(directory)
+        try:
+            store = Store.open_writer(directory)
+        except PseudoledgerError:
+            lock.release()
+            raise
+        try:
+            registrar = cls(
+                store=store,
+                lock=lock,
+                signer=signer,
+                last_signed=last_signed,
+                clock=clock,
+                directory=directory,
+            )
+            state = registrar.state
+            if signer.did not in {state.ledger_key, state.pending_key}:
+                raise StoreError(
+                    f"{directory}: the ledger key in force is {state.ledger_key}, not {signer.did}"
+                )
+            last_signed.check(store.size, registrar._frontier.root())
+        except PseudoledgerError:
+            store.close()
+            lock.release()
+            raise
+        return registrar
+
+    @classmethod
+    def found(
+        cls,
+        directory: Path,
+        *,
+        origin: str,
+        founder: Signer,
+        signer: Signer,
+        last_signed: LastSigned,
+        clock: Clock,
+        policy: Policy,
+        nonce: bytes,
+    ) -> Registrar:
+        """Found a ledger in an empty directory: entry 0, sealed by block 1.
+
+        `founder` signs the founding, `signer` is the ledger key. Raises RegistrationRefused if the rules
+        refuse the policy, StoreError if the directory holds a ledger already.
+        """
+        rules, tables = newest(), newest_tables()
+        payload = draft(
+            {
+                "type": "ledger.founded",
+                "v": 1,
+                "origin": origin,
+                "nonce": nonce.hex(),
+                "ledger_key": signer.did,
+                "rules": {"name": rules.name, "sha256": rules.sha256},
+                "tables": [{"name": name, "sha256": sha256} for name, sha256 in tables],
+                "mode": "single",
+                "policy": policy.model_dump(mode="json"),
+            }
+        )
+        raw = envelope.sign(founder, payload, sub=origin, aud=None, iat=clock() // 1000)
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = WriterLock(directory)
+        try:
+            store = Store.create(directory)
+        except PseudoledgerError:
+            lock.release()
+            raise
+        registrar = cls(
+            store=store, lock=lock, signer=signer, last_signed=last_signed, clock=clock, directory=directory
+        )
+        (answer,) = registrar._admit([raw], from_network=False, dry_run=False)
+        if isinstance(answer, Refused):
+            registrar.close()
+            raise RegistrationRefused(answer.findings)
+        registrar._describe()
+        return registrar
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Publish the newest checkpoint and let the ledger go. Idempotent."""
+        try:
+            if self._unpublished:
+                self._store.publish(self._note())
+                self._unpublished = False
+        finally:
+            self._store.close()
+            self._last_signed.close()
+            self._lock.release()
+
+    @property
+    def book(self) -> Book:
+        """The book as of the last block, to read from."""
+        return self._book
+
+    @property
+    def store(self) -> Store:
+        """The store, to read from."""
+        return self._store
+
+    @property
+    def state(self) -> LedgerState:
+        """The ledger's own state; raise StoreError if it is not founded."""
+        state = self._book.ledger
+        if state is None:
+            raise StoreError(f"{self._directory}: the ledger was never founded")
+        return state
+
+    def register(self, statements: Sequence[bytes], *, dry_run: bool = False) -> list[Answer]:
+        """Register what parties sent, in order; return one answer for each.
+
+        With `dry_run` nothing is written and the answers say what would have happened.
+        """
+        return self._admit(statements, from_network=True, dry_run=dry_run)
+
+    def govern(self, statements: Sequence[bytes]) -> list[Answer]:
+        """Register the founder's own statements (`ledger.*`), which no peer may send."""
+        return self._admit(statements, from_network=False, dry_run=False)
+
+    def change_key(self, statement: bytes, *, signer: Signer, last_signed: LastSigned) -> Answer:
+        """Register the founder's `ledger.key_changed`; its block is the first under the new key.
+
+        `last_signed` is the new key's record, which this call starts at the present head.
+        """
+        before = (self._signer, self._last_signed)
+        last_signed.adopt(self._store.size, self._frontier.root())
+        self._signer, self._last_signed = signer, last_signed
+        try:
+            (answer,) = self._admit([statement], from_network=False, dry_run=False)
+        except BaseException:
+            self._signer, self._last_signed = before
+            raise
+        if isinstance(answer, Refused) or answer.known:
+            self._signer, self._last_signed = before
+        else:
+            before[1].close()
+            self._describe()
+        return answer
+
+    def receipt(self, index: int) -> bytes:
+        """Return the receipt of an entry under the block that seals it."""
+        return receipt_of(self._store, self.state.origin, index)
+
+    def _admit(self, raws: Sequence[bytes], *, from_network: bool, dry_run: bool) -> list[Answer]:
+        time_ms = self._fix_time()
+        waiting = [self._read(raw) for raw in raws]
+        self._verify(waiting)
+        accepted: dict[str, EntryRow] = {}
+        try:
+            for item in waiting:
+                if item.answer is None:
+                    item.answer = self._judge(item.statement, time_ms, accepted, from_network=from_network)
+            if accepted and not dry_run:
+                self._seal(list(accepted.values()), time_ms)
+            else:
+                self._book.discard()
+        except BaseException:
+            self._recover()
+            raise
+        answers = [item.answer for item in waiting]
+        return [answer for answer in answers if answer is not None]
+
+    def _fix_time(self) -> int:
+        now, ledger = self._clock(), self._book.ledger
+        if ledger is None:
+            return now
+        if ledger.time_ms > now + AHEAD_MS:
+            raise StoreError(
+                f"the last block lies {(ledger.time_ms - now) // 1000} s ahead of the clock: nothing is admitted",
+                hint="set this machine's clock right, or wait",
+            )
+        return max(now, ledger.time_ms)
+
+    @staticmethod
+    def _read(raw: bytes) -> _Waiting:
+        """Take bytes apart; receipts that come along in label 394 are left behind."""
+        try:
+            try:
+                return _Waiting(statement=envelope.decode(raw))
+            except MalformedError as error:
+                if error.code != "statement.unprotected":
+                    raise
+                return _Waiting(statement=envelope.decode(detach(raw).statement))
+        except MalformedError as error:
+            return _Waiting(answer=Refused(id=None, findings=error.findings))
+
+    @staticmethod
+    def _verify(waiting: Sequence[_Waiting]) -> None:
+        """Verify every signature over the received bytes, before any payload is read."""
+        pending = [item for item in waiting if item.statement is not None]
+        signed = [Signed(s.iss, s.signed_bytes, s.signature) for item in pending if (s := item.statement)]
+        for item, error in zip(pending, verify_many(signed), strict=True):
+            if error is not None and item.statement is not None:
+                finding = Finding(code="statement.signature", message=str(error))
+                item.answer = Refused(id=item.statement.id, findings=(finding,))
+
+    def _judge(
+        self, statement: Statement | None, time_ms: int, accepted: dict[str, EntryRow], *, from_network: bool
+    ) -> Answer:
+        assert statement is not None, "a statement without answer was decoded"
+        known = self._known(statement, accepted)
+        if known is not None:
+            return known
+        try:
+            payload = parse(statement.payload)
+        except MalformedError as error:
+            return Refused(id=statement.id, findings=error.findings)
+        kind = kind_of(payload)
+        if kind.name == "block.sealed" or (from_network and not kind.from_network):
+            finding = Finding(
+                code="statement.not_from_network",
+                message=f"{kind.name} is signed by the ledger's own keys and never sent",
+            )
+            return Refused(id=statement.id, findings=(finding,))
+        index = self._store.size + len(accepted)
+        case = self._case(statement, payload, time_ms, index)
+        pins = self._pins(payload)
+        rules = rules_for(pins)
+        findings = rules.judge(case)
+        if findings:
+            return Refused(id=statement.id, findings=findings)
+        rules.fold(case)
+        accepted[statement.id] = EntryRow(
+            index=index, statement=statement.raw, id=statement.id, type=kind.name, issuer=statement.iss
+        )
+        return Registered(id=statement.id, index=index, known=False)
+
+    def _pins(self, payload: Payload) -> Pins:
+        """The pins that judge a statement: those in force, or the founding's own."""
+        if self._book.ledger is not None:
+            return self._book.ledger.pins
+        if isinstance(payload, LedgerFounded):
+            return Pins.of(payload.rules, payload.tables, payload.policy)
+        raise StoreError("the ledger was never founded")
+
+    def _case(self, statement: Statement, payload: Payload, time_ms: int, index: int) -> Case:
+        pins = self._pins(payload)
+        return Case(
+            book=self._book,
+            statement=statement,
+            payload=payload,
+            now=time_ms // 1000,
+            index=index,
+            tables=tables_for(pins),
+            policy=policy_of(pins),
+        )
+
+    def _known(self, statement: Statement, accepted: Mapping[str, EntryRow]) -> Answer | None:
+        """Answer a statement that is known already: the same bytes the same way, others as a conflict."""
+        stored = accepted.get(statement.id) or self._store.entry_by_id(statement.id)
+        if stored is None:
+            return None
+        if stored.statement == statement.raw:
+            return Registered(id=stored.id, index=stored.index, known=True)
+        finding = Finding(
+            code="statement.other_signature",
+            message="the same statement stands on the ledger under another signature",
+            entry=stored.index,
+        )
+        return Refused(id=stored.id, findings=(finding,), stored=stored.index)
+
+    def _seal(self, accepted: list[EntryRow], time_ms: int) -> None:
+        """Append the accepted statements and their block in one transaction."""
+        state = self.state
+        hashes = self._frontier.store([hash_leaf(row.statement) for row in accepted])
+        index = self._frontier.size
+        link = Link(
+            ledger_id=state.id,
+            origin=state.origin,
+            ledger_key=state.pending_key or state.ledger_key,
+            height=state.height,
+            previous=state.last_block,
+            time_ms=state.time_ms,
+            size=state.size,
+        )
+        if self._signer.did != link.ledger_key:
+            raise StoreError(
+                f"the next block is to be signed by {link.ledger_key}; open the ledger with that key"
+            )
+        payload = next_block(link, time_ms=time_ms, size=index, root=self._frontier.root())
+        raw = envelope.sign(self._signer, payload, sub=state.origin, aud=state.id, iat=time_ms // 1000)
+        block = envelope.decode(raw)
+        hashes += self._frontier.store([hash_leaf(raw)])
+        root = self._frontier.root()
+        rules_for(state.pins).fold(self._case(block, payload, time_ms, index))
+        self._last_signed.intend(index + 1, root)
+        head = sign_head(self._signer, state.origin, index + 1, root)
+        publish = time_ms - self._published_ms >= PUBLISH_MS
+        row = BlockRow(
+            height=payload.height,
+            index=index,
+            time_ms=time_ms,
+            root=root,
+            ledger_key=self._signer.did,
+            signature=head.signature,
+        )
+        entry = EntryRow(index=index, statement=raw, id=block.id, type=payload.type, issuer=block.iss)
+        self._store.append(
+            Batch(
+                entries=[*accepted, entry],
+                hashes=hashes,
+                block=row,
+                things=self._book.changes(),
+                checkpoint=self._note() if publish else None,
+            )
+        )
+        self._book.committed()
+        self._published_ms, self._unpublished = (time_ms if publish else self._published_ms), not publish
+        self._last_signed.release(index + 1, root)
+
+    def _note(self) -> bytes:
+        origin, size = self.state.origin, self._frontier.size
+        return format_note(sign_checkpoint(self._signer, origin, size, self._frontier.root()))
+
+    def _recover(self) -> None:
+        """Return to the last block after a failure: nothing of the batch happened."""
+        self._book.discard()
+        self._frontier = self._store.frontier()
+        if self._store.size:
+            self._last_signed.check(self._store.size, self._frontier.root())
+
+    def _describe(self) -> None:
+        """Write ledger.json: what others need to check this ledger."""
+        write_description(self._directory, self.state)
+
+
+def receipt_of(store: Store, origin: str, index: int) -> bytes:
+    """Build the receipt of an entry from a store, under the block that seals it; raise StoreError if none."""
+    block = store.block_of(index)
+    if block is None:
+        raise StoreError(f"entry {index} is not on this ledger")
+    path = inclusion_proof(index, block.index + 1, store.hashes)
+    return build(block.head(origin), index, path)
+
+
+def write_description(directory: Path, state: LedgerState) -> None:
+    """Write `ledger.json` whole: origin, ledger id and public keys as did:key."""
+    text = json.dumps(
+        {
+            "origin": state.origin,
+            "ledger": state.id,
+            "founder": state.founder,
+            "ledger_key": state.ledger_key,
+        },
+        indent=1,
+    )
+    path = directory / "ledger.json"
+    part = directory / "ledger.json.part"
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}", hint="check the directory's permissions") from error
+
+
+_POLICIES: dict[str, Policy] = {}
+
+
+def policy_of(pins: Pins) -> Policy:
+    """Return the policy of pins, read once."""
+    if pins.policy not in _POLICIES:
+        _POLICIES.clear()
+        _POLICIES[pins.policy] = pins.read_policy()
+    return _POLICIES[pins.policy]

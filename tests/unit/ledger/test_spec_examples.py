@@ -1,0 +1,116 @@
+"""Every example in the ledger's specifications is what the code makes of the fixed keys."""
+
+import re
+from pathlib import Path
+from textwrap import fill
+
+import pytest
+from ledger_examples import ENTRIES, LEAVES, LEDGER, ORIGIN, WITNESS, read, receipt_of
+
+from pseudoledger.ledger import checkpoint, fork, note, receipt, tiles, transparent, tree
+
+SPEC = Path(__file__).resolve().parents[3] / "docs" / "spec"
+EXAMPLE = re.compile(r"<!-- example: ([a-z-]+) -->\n```[a-z]*\n(.*?)```\n", re.DOTALL)
+SIZE = 3
+
+
+def hexlines(raw):
+    return fill(raw.hex(), 96) + "\n"
+
+
+def signed():
+    return checkpoint.sign_checkpoint(LEDGER, ORIGIN, SIZE, tree.root(SIZE, read))
+
+
+def cosigned():
+    line = checkpoint.cosign(WITNESS, "witness.example/w1", signed(), 1_700_000_000)
+    return checkpoint.add_signatures(signed(), [line])
+
+
+def tree_example():
+    rows = [f"leaf {index}      {leaf.hex()}" for index, leaf in enumerate(LEAVES[:SIZE])]
+    rows += [f"position {at}  {item.hex()}" for at, item in enumerate(read(range(tree.stored_count(SIZE))))]
+    rows.append(f"root        {tree.root(SIZE, read).hex()}")
+    return "\n".join(rows) + "\n"
+
+
+def proofs_example():
+    rows = [f"inclusion of 2 in 3    {item.hex()}" for item in tree.inclusion_proof(2, 3, read)]
+    rows += [f"consistency of 2 and 3 {item.hex()}" for item in tree.consistency_proof(2, 3, read)]
+    return "\n".join(rows) + "\n"
+
+
+def keys_example():
+    keys = (
+        checkpoint.log_key(ORIGIN, LEDGER.public_key),
+        checkpoint.cosigner_key("witness.example/w1", WITNESS.public_key),
+    )
+    return "".join(note.format_vkey(key) + "\n" for key in keys)
+
+
+def growth():
+    head = receipt.sign_head(LEDGER, ORIGIN, SIZE, tree.root(SIZE, read))
+    return receipt.build_consistency(head, 2, tree.consistency_proof(2, SIZE, read))
+
+
+def paths_example():
+    resources = [
+        *tiles.tiles_of(70_000, 69_700),
+        *tiles.bundles_of(70_000, 69_700),
+        tiles.Tile(0, 1_234_067),
+    ]
+    return "".join(tiles.format_path(resource) + "\n" for resource in resources)
+
+
+def fork_example():
+    other = tree.StoredHashes(tree.Frontier().store([*LEAVES[:2], bytes(32)]))
+    root = tree.root(SIZE, other.read)
+    return fork.ForkProof(
+        origin=ORIGIN,
+        first=note.format_note(signed()),
+        second=receipt.sign_head(LEDGER, ORIGIN, SIZE, root),
+    )
+
+
+EXAMPLES = {
+    ("tree", "statement"): lambda: hexlines(ENTRIES[2]),
+    ("tree", "tree"): tree_example,
+    ("tree", "proofs"): proofs_example,
+    ("checkpoint", "checkpoint"): lambda: note.format_note(cosigned()).decode(),
+    ("checkpoint", "keys"): keys_example,
+    ("receipt", "receipt"): lambda: hexlines(receipt_of(2, SIZE)),
+    ("receipt", "consistency"): lambda: hexlines(growth()),
+    ("receipt", "transparent"): lambda: hexlines(transparent.attach(ENTRIES[2], [receipt_of(2, SIZE)])),
+    ("tiles", "tile"): lambda: hexlines(tiles.make_tile(tiles.Tile(0, 0, SIZE), read)),
+    ("tiles", "bundle"): lambda: hexlines(tiles.make_bundle(ENTRIES[:1])),
+    ("tiles", "paths"): paths_example,
+    ("fork", "fork"): lambda: fork.format_fork(fork_example()).decode() + "\n",
+}
+
+
+def found():
+    return {
+        (name, label): body
+        for name in ("tree", "checkpoint", "receipt", "tiles", "fork")
+        for label, body in EXAMPLE.findall((SPEC / f"{name}.md").read_text())
+    }
+
+
+def test_the_specifications_hold_exactly_these_examples():
+    assert found().keys() == EXAMPLES.keys()
+
+
+@pytest.mark.parametrize(("name", "label"), EXAMPLES)
+def test_an_example_is_what_the_code_makes(name, label):
+    assert found()[name, label] == EXAMPLES[name, label]()
+
+
+def test_the_examples_verify():
+    raw = note.format_note(cosigned())
+    keys = [note.parse_vkey(line) for line in keys_example().splitlines()]
+    assert checkpoint.verify_checkpoint(raw, ORIGIN, keys[:1], keys[1:]).cosignatures[0].time == 1_700_000_000
+    carried = transparent.attach(ENTRIES[2], [receipt_of(2, SIZE)])
+    assert transparent.verify_transparent(carried, LEDGER.did, ORIGIN)[0].leaf_index == 2
+    root = tree.root(2, read)
+    assert receipt.verify_consistency_receipt(growth(), 2, root, LEDGER.did, ORIGIN).tree_size == SIZE
+    assert fork.verify_fork(fork_example(), [LEDGER.did]).size1 == SIZE
