@@ -128,6 +128,12 @@ class Load:
         self._act(lessee, {"type": "delivery.accepted", "delivery": delivery}, lease)
         return Contract(lessor=lessor, lessee=lessee, lease=lease)
 
+    def declare(self, who: Signer) -> bytes:
+        """Sign a declaration of a key."""
+        tree = {"type": "identity.declared", "v": 1, "label": "bench"}
+        ready = sealed.seal(tree, aud=self._ledger_id, iss=who.did, random=os.urandom)
+        return envelope.sign(who, draft(ready.tree), sub=who.did, aud=self._ledger_id, iat=START)
+
     def statements(self, count: int) -> list[bytes]:
         """Sign the next `count` statements: a report and its confirmation for each lease in turn."""
         signed: list[bytes] = []
