@@ -17,7 +17,7 @@ from pseudoledger.contract.things import THINGS, Chain, LedgerState, Owner, Thin
 from pseudoledger.errors import StoreCorrupt
 
 CACHED_MAX = 200_000
-"""Things kept in memory; beyond it the oldest go, and are read again when needed."""
+"""Things kept in memory by default; beyond it the oldest go, and are read again when needed."""
 
 T = TypeVar("T", bound=Thing)
 
@@ -81,8 +81,9 @@ def _decode(cls: type[T], key: str, raw: bytes) -> T:
 class Book:
     """All state that rules read. One book serves one thread."""
 
-    def __init__(self, shelf: Shelf | None = None) -> None:
+    def __init__(self, shelf: Shelf | None = None, *, cached_max: int = CACHED_MAX) -> None:
         self._shelf: Shelf = shelf or EmptyShelf()
+        self._cached_max = cached_max
         self._cache: dict[tuple[type[Thing], str], Thing] = {}
         self._changed: dict[tuple[type[Thing], str], Thing] = {}
 
@@ -124,8 +125,8 @@ class Book:
         """The changes are on the shelf now."""
         self._cache.update(self._changed)
         self._changed.clear()
-        if len(self._cache) > CACHED_MAX:
-            for place in list(self._cache)[: len(self._cache) - CACHED_MAX // 2]:
+        if len(self._cache) > self._cached_max:
+            for place in list(self._cache)[: len(self._cache) - self._cached_max // 2]:
                 del self._cache[place]
 
     def discard(self) -> None:

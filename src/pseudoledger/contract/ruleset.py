@@ -87,10 +87,14 @@ def tables_for(pins: Pins) -> Tables:
     return found
 
 
-@lru_cache(maxsize=16)
-def policy_for(pins: Pins) -> Policy:
-    """Return the registration policy of pins, read once."""
-    return pins.read_policy()
+@lru_cache(maxsize=8)
+def _policy(text: str) -> Policy:
+    return Policy.model_validate_json(text)
+
+
+def policy_of(pins: Pins) -> Policy:
+    """Return the policy of pins, read once."""
+    return _policy(pins.policy)
 
 
 def describe() -> bytes:

@@ -8,24 +8,26 @@ answered is on disk. Registration is idempotent: the same bytes again get the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.case import Case
-from pseudoledger.contract.ruleset import newest, newest_tables, policy_for, rules_for, tables_for
+from pseudoledger.contract.ruleset import newest, newest_tables, policy_of, rules_for, tables_for
 from pseudoledger.contract.things import LedgerState, Pins
-from pseudoledger.errors import Finding, MalformedError, PseudoledgerError, RegistrationRefused, StoreError
+from pseudoledger.errors import Finding, MalformedError, RegistrationRefused, StoreError
 from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.last_signed import LastSigned
 from pseudoledger.ledger.block import Link, next_block
 from pseudoledger.ledger.checkpoint import sign_checkpoint
+from pseudoledger.ledger.database import existing
 from pseudoledger.ledger.description import Description
 from pseudoledger.ledger.note import format_note
 from pseudoledger.ledger.receipt import sign_head
 from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store, WriterLock
-from pseudoledger.ledger.tree import hash_leaf
+from pseudoledger.ledger.tree import EMPTY_ROOT, hash_leaf
 from pseudoledger.registrar.answers import Answer, Refused, Registered, read, receipt_of, verify
 from pseudoledger.statement import envelope
 from pseudoledger.statement.envelope import Statement
@@ -59,8 +61,9 @@ class Registrar:
         self._last_signed, self._clock, self._directory = last_signed, clock, directory
         self._book = Book(store)
         self._frontier = store.frontier()
-        self._published_ms = 0
+        self._published_ms: int | None = None
         self._unpublished = False
+        self._failed = False
 
     @classmethod
     def open(cls, directory: Path, *, signer: Signer, last_signed: LastSigned, clock: Clock) -> Registrar:
@@ -69,13 +72,12 @@ class Registrar:
         Raises StoreBusy if another process writes it, ConflictError if the ledger key has signed another
         history, StoreError if the signer is not the ledger key in force.
         """
-        lock = WriterLock(directory)
-        try:
+        existing(directory)
+        with ExitStack() as held:
+            lock = WriterLock(directory)
+            held.callback(lock.release)
             store = Store.open_writer(directory)
-        except PseudoledgerError:
-            lock.release()
-            raise
-        try:
+            held.callback(store.close)
             registrar = cls(
                 store=store,
                 lock=lock,
@@ -85,15 +87,15 @@ class Registrar:
                 directory=directory,
             )
             state = registrar.state
-            if signer.did not in {state.ledger_key, state.pending_key}:
+            if signer.did != state.ledger_key:
                 raise StoreError(
-                    f"{directory}: the ledger key in force is {state.ledger_key}, not {signer.did}"
+                    f"{directory}: the ledger key in force is {state.ledger_key}, not {signer.did}",
+                    hint="open the ledger with that key",
                 )
             last_signed.check(store.size, registrar._frontier.root())
-        except PseudoledgerError:
-            store.close()
-            lock.release()
-            raise
+            # A crash may have come between a block and the description of the key that it brought.
+            registrar._describe()
+            held.pop_all()
         return registrar
 
     @classmethod
@@ -129,21 +131,30 @@ class Registrar:
             }
         )
         raw = envelope.sign(founder, payload, sub=origin, aud=None, iat=clock() // 1000)
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = WriterLock(directory)
         try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{directory}: {error.strerror}", hint="choose another directory") from error
+        with ExitStack() as held:
+            lock = WriterLock(directory)
+            held.callback(lock.release)
             store = Store.create(directory)
-        except PseudoledgerError:
-            lock.release()
-            raise
-        registrar = cls(
-            store=store, lock=lock, signer=signer, last_signed=last_signed, clock=clock, directory=directory
-        )
-        (answer,) = registrar._admit([raw], from_network=False, dry_run=False)
-        if isinstance(answer, Refused):
-            registrar.close()
-            raise RegistrationRefused(answer.findings)
-        registrar._describe()
+            held.callback(store.close)
+            registrar = cls(
+                store=store,
+                lock=lock,
+                signer=signer,
+                last_signed=last_signed,
+                clock=clock,
+                directory=directory,
+            )
+            # A founding that a crash cut short left a head that nobody was shown.
+            last_signed.check(0, EMPTY_ROOT)
+            (answer,) = registrar._admit([raw], from_network=False, dry_run=False)
+            if isinstance(answer, Refused):
+                raise RegistrationRefused(answer.findings)
+            registrar._describe()
+            held.pop_all()
         return registrar
 
     def __enter__(self) -> Self:
@@ -157,7 +168,7 @@ class Registrar:
     def close(self) -> None:
         """Publish the newest checkpoint and let the ledger go. Idempotent."""
         try:
-            if self._unpublished:
+            if self._unpublished and not self._failed:
                 self._store.publish(self._note())
                 self._unpublished = False
         finally:
@@ -200,16 +211,19 @@ class Registrar:
         `last_signed` is the new key's record, which this call starts at the present head.
         """
         before = (self._signer, self._last_signed)
+        recorded = last_signed.read()
+        if recorded.pending is not None and recorded.released is not None:
+            # Begun before a crash and never stored, or the new key were in force by now.
+            last_signed.check(recorded.released.size, recorded.released.root)
         last_signed.adopt(self._store.size, self._frontier.root())
         self._signer, self._last_signed = signer, last_signed
         try:
             (answer,) = self._admit([statement], from_network=False, dry_run=False)
-        except BaseException:
-            self._signer, self._last_signed = before
-            raise
-        if isinstance(answer, Refused) or answer.known:
-            self._signer, self._last_signed = before
-        else:
+        finally:
+            # Whatever was answered or raised: the key in force is the one that the stored blocks name.
+            if not self._failed and self.state.ledger_key != signer.did:
+                self._signer, self._last_signed = before
+        if self._signer is signer:
             before[1].close()
             self._describe()
         return answer
@@ -219,6 +233,11 @@ class Registrar:
         return receipt_of(self._store, self.state.origin, index)
 
     def _admit(self, raws: Sequence[bytes], *, from_network: bool, dry_run: bool) -> list[Answer]:
+        if self._failed:
+            raise StoreError(
+                f"{self._directory}: an earlier failure left the state of the store unknown",
+                hint="close the ledger and open it anew",
+            )
         time_ms = self._fix_time()
         waiting = [read(raw) for raw in raws]
         verify(waiting)
@@ -296,7 +315,7 @@ class Registrar:
             now=time_ms // 1000,
             index=index,
             tables=tables_for(pins),
-            policy=policy_for(pins),
+            policy=policy_of(pins),
         )
 
     def _known(self, statement: Statement, accepted: Mapping[str, EntryRow]) -> Answer | None:
@@ -339,7 +358,7 @@ class Registrar:
         rules_for(state.pins).fold(self._case(block, payload, time_ms, index))
         self._last_signed.intend(index + 1, root)
         head = sign_head(self._signer, state.origin, index + 1, root)
-        publish = time_ms - self._published_ms >= PUBLISH_MS
+        publish = self._published_ms is None or time_ms - self._published_ms >= PUBLISH_MS
         row = BlockRow(
             height=payload.height,
             index=index,
@@ -367,11 +386,17 @@ class Registrar:
         return format_note(sign_checkpoint(self._signer, origin, size, self._frontier.root()))
 
     def _recover(self) -> None:
-        """Return to the last block after a failure: nothing of the batch happened."""
-        self._book.discard()
+        """Return to the last stored block after a failure; the batch may have been stored all the same.
+
+        Until that is done nothing is signed, not even a checkpoint by `close`.
+        """
+        self._failed = True
+        self._store.reload()
+        self._book = Book(self._store)
         self._frontier = self._store.frontier()
         if self._store.size:
             self._last_signed.check(self._store.size, self._frontier.root())
+        self._failed = False
 
     def _describe(self) -> None:
         """Write ledger.json: what others need to check this ledger."""
