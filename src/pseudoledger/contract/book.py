@@ -7,6 +7,7 @@ shelf is anything that returns stored bytes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -24,15 +25,22 @@ T = TypeVar("T", bound=Thing)
 class Shelf(Protocol):
     """Where the book finds what it does not hold in memory. Reads see the last committed state."""
 
-    def read(self, sort: str, key: str) -> bytes | None:
+    def read(self, sort: str, key: str, /) -> bytes | None:
         """Return the stored JSON of one thing, or None."""
+
+    def things(self, sort: str, /) -> Iterator[tuple[str, bytes]]:
+        """Yield (key, JSON) of all stored things of one sort, by key."""
 
 
 class EmptyShelf:
     """A shelf with nothing on it: the book of a new ledger, or one kept wholly in memory."""
 
-    def read(self, sort: str, key: str) -> bytes | None:
+    def read(self, _sort: str, _key: str) -> bytes | None:
         """Return None."""
+
+    def things(self, _sort: str) -> Iterator[tuple[str, bytes]]:
+        """Yield nothing."""
+        yield from ()
 
 
 def sort_name(cls: type[Thing]) -> str:
@@ -62,6 +70,14 @@ def encode(thing: Thing) -> bytes:
     return _ENCODER.encode(thing)
 
 
+def _decode(cls: type[T], key: str, raw: bytes) -> T:
+    try:
+        thing = _DECODERS[cls].decode(raw)
+    except (msgspec.DecodeError, ValueError, TypeError) as error:
+        raise StoreCorrupt(f"the stored {_NAMES[cls]} {key} cannot be read: {error}") from error
+    return thing  # type: ignore[return-value]
+
+
 class Book:
     """All state that rules read. One book serves one thread."""
 
@@ -79,12 +95,17 @@ class Book:
             raw = self._shelf.read(_NAMES[cls], key)
             if raw is None:
                 return None
-            try:
-                thing = _DECODERS[cls].decode(raw)
-            except (msgspec.DecodeError, ValueError, TypeError) as error:
-                raise StoreCorrupt(f"the stored {_NAMES[cls]} {key} cannot be read: {error}") from error
+            thing = _decode(cls, key, raw)
             self._cache[place] = thing
         return thing  # type: ignore[return-value]
+
+    def all(self, cls: type[T]) -> Iterator[tuple[str, T]]:
+        """Yield (key, thing) of every thing of a class, for reports; rules never ask for all."""
+        changed = {key: thing for (sort, key), thing in self._changed.items() if sort is cls}
+        for key, raw in self._shelf.things(_NAMES[cls]):
+            if key not in changed:
+                yield key, _decode(cls, key, raw)
+        yield from sorted(changed.items())  # type: ignore[misc]
 
     def put(self, key: str, thing: Thing) -> None:
         """Set a thing; it is visible at once and stored with the next commit."""

@@ -309,14 +309,15 @@ class _Reader:
         found: list[Deployed] = []
         for service, placements in section.nodes.items():
             where = f"deployment of {shown(service)}"
-            for placement, node in self.mapping(placements, where).nodes.items():
+            places = self.mapping(placements, where)
+            for placement, node in places.nodes.items():
                 entry = self.mapping(node, where)
                 self.only(entry, ("profile", "count"), where)
                 replicas = self.read_value(entry, "count", where, quantities.count)
                 if replicas == 0:
                     self.problems.add(entry.lines["count"], f"{where}: count must be at least 1")
                 if entry is _EMPTY:
-                    self.problems.add(node.line, f"{where} names no profile and count")
+                    self.problems.add(places.lines[placement], f"{where} names no profile and count")
                 profile = self.text(entry, "profile", where)
                 found.append(
                     Deployed(
@@ -324,7 +325,7 @@ class _Reader:
                         placement=placement,
                         profile=profile,
                         replicas=replicas or 0,
-                        line=entry.line or node.line,
+                        line=entry.line or places.lines[placement],
                     )
                 )
         return found

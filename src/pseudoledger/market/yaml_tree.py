@@ -8,6 +8,7 @@ unfolds into more than `NODES_MAX` nodes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,8 @@ DEPTH_MAX = 32
 _TAGS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map")
 )
+# YAML lets tabs stand between a value and a remark or line end; the parser does not. One pass, no backtracking.
+_TRAILING = re.compile(r"(?<![ \t])[ \t]++(?=#|\r?$)", re.MULTILINE)
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 
 
@@ -83,6 +86,7 @@ def read_yaml(data: bytes) -> Node:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise MalformedError(f"line {line}: the file is not UTF-8", code="yaml") from error
+    text = _TRAILING.sub(lambda blank: " " * len(blank[0]), text)
     try:
         return _build(_events(text))
     except ReaderError as error:

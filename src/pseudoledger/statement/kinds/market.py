@@ -159,7 +159,7 @@ class DemandLine(Value):
 
     id: LineId = note("Stable name of the line")
     count: Count = note("How many", unit="C62", reveals="hardware")
-    alternatives: Annotated[tuple[Resource, ...], Field(min_length=1, max_length=REFS_MAX)] = note(
+    alternatives: Annotated[tuple[Resource, ...], Field(min_length=1, max_length=LINES_MAX)] = note(
         "Resources that would do, best first", reveals="hardware"
     )
 

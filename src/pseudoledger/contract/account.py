@@ -1,0 +1,186 @@
+"""The account of one lease: agreed, used, billed, credited, paid, open. Every figure follows from the book."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pseudoledger.contract.book import Book
+from pseudoledger.contract.derive import (
+    Answer,
+    delivered_count,
+    due_minor,
+    invoice_answer,
+    invoice_status,
+    lease_status,
+    usage_answer,
+)
+from pseudoledger.contract.things import Invoice, Lease, MeteredLine, TermsInForce, Usage
+from pseudoledger.errors import MalformedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineAccount:
+    """One line of a lease: what was agreed, handed over and used, in unit-seconds."""
+
+    line: str
+    resource: str
+    count: int
+    basis: str
+    price_micro: int | None
+    fee_minor: int | None
+    delivered: int
+    reported_until: int | None
+    reported_seconds: int
+    agreed_seconds: int
+    waiting_seconds: int
+    contested_seconds: int
+    billed_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceAccount:
+    """One invoice of a lease, in minor units."""
+
+    id: str
+    number: str
+    issuer: str
+    status: str
+    answer: Answer
+    due_at: int
+    total_minor: int
+    credited_minor: int
+    paid_minor: int
+    confirmed_minor: int
+    open_minor: int
+    due_minor: int
+    commission: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseAccount:
+    """The whole account as of a time."""
+
+    lease: str
+    number: str
+    status: str
+    lessor: str
+    lessee: str
+    currency: str
+    start: int
+    until: int
+    terms: str
+    amendments: int
+    lines: tuple[LineAccount, ...]
+    invoices: tuple[InvoiceAccount, ...]
+    on_account_minor: int
+    as_of: int
+
+    @property
+    def billed_minor(self) -> int:
+        """Total of the lessor's invoices that stand."""
+        return sum(item.total_minor for item in self._own())
+
+    @property
+    def credited_minor(self) -> int:
+        """Total of credit notes."""
+        return sum(item.credited_minor for item in self._own())
+
+    @property
+    def paid_minor(self) -> int:
+        """Payments declared and not denied, less refunds, with what was paid on account."""
+        return sum(item.paid_minor for item in self._own()) + self.on_account_minor
+
+    @property
+    def open_minor(self) -> int:
+        """What is still to be paid; negative where the lessor owes."""
+        return sum(item.open_minor for item in self._own()) - self.on_account_minor
+
+    def _own(self) -> tuple[InvoiceAccount, ...]:
+        return tuple(item for item in self.invoices if not item.commission and item.status != "cancelled")
+
+
+def lease_account(book: Book, lease_id: str, now: int) -> LeaseAccount:
+    """Draw up the account of a lease as of a time; raise MalformedError if there is no such lease."""
+    lease = book.get(Lease, lease_id)
+    if lease is None:
+        raise MalformedError(f"no lease {lease_id} is on this ledger", code="lease.unknown")
+    terms_id = lease.versions[-1].terms
+    held = book.get(TermsInForce, terms_id)
+    assert held is not None, "a lease names only terms that the book holds"
+    rates = {rate.line: rate for rate in held.payload.tariff.lines}
+    reports = [usage for _, usage in book.all(Usage) if usage.lease == lease_id]
+    lines = []
+    for line in held.payload.lines:
+        metered = book.get(MeteredLine, f"{lease_id}/{line.id}") or MeteredLine()
+        mine = [usage for usage in reports if usage.line == line.id and usage.state != "replaced"]
+        lines.append(
+            LineAccount(
+                line=line.id,
+                resource=line.chip or line.resource,
+                count=line.count,
+                basis=rates[line.id].basis,
+                price_micro=rates[line.id].price_micro,
+                fee_minor=rates[line.id].fee_minor,
+                delivered=delivered_count(metered, now, now),
+                reported_until=metered.reported_until,
+                reported_seconds=metered.chip_seconds,
+                agreed_seconds=_sum(mine, now, {"agreed", "deemed"}) + _agreed_parts(mine),
+                waiting_seconds=_sum(mine, now, {"waiting"}),
+                contested_seconds=_sum(mine, now, {"part"}) - _agreed_parts(mine),
+                billed_seconds=sum(_billed(usage, now) for usage in mine),
+            )
+        )
+    invoices = tuple(
+        _invoice_account(invoice_id, invoice, now)
+        for invoice_id, invoice in sorted(book.all(Invoice), key=lambda item: item[1].entry)
+        if invoice.lease == lease_id
+    )
+    return LeaseAccount(
+        lease=lease_id,
+        number=lease.number,
+        status=lease_status(lease, now),
+        lessor=lease.lessor,
+        lessee=lease.lessee,
+        currency=lease.currency,
+        start=lease.start,
+        until=lease.until if lease.ended_at is None else lease.ended_at,
+        terms=terms_id,
+        amendments=len(lease.versions) - 1,
+        lines=tuple(lines),
+        invoices=invoices,
+        on_account_minor=lease.on_account_minor,
+        as_of=now,
+    )
+
+
+def _sum(reports: Iterable[Usage], now: int, answers: set[str]) -> int:
+    return sum(usage.chip_seconds for usage in reports if usage_answer(usage, now) in answers)
+
+
+def _agreed_parts(reports: Iterable[Usage]) -> int:
+    return sum(usage.agreed_chip_seconds for usage in reports if usage.state == "contested")
+
+
+def _billed(usage: Usage, now: int) -> int:
+    if usage.billed_by is None:
+        return usage.billed_before
+    return usage.agreed_chip_seconds if usage_answer(usage, now) == "part" else usage.chip_seconds
+
+
+def _invoice_account(invoice_id: str, invoice: Invoice, now: int) -> InvoiceAccount:
+    return InvoiceAccount(
+        id=invoice_id,
+        number=invoice.number,
+        issuer=invoice.issuer,
+        status=invoice_status(invoice, now),
+        answer=invoice_answer(invoice, now),
+        due_at=invoice.due_at,
+        total_minor=invoice.total_minor,
+        credited_minor=invoice.credited_minor,
+        paid_minor=invoice.paid_minor,
+        confirmed_minor=invoice.confirmed_minor,
+        open_minor=invoice.open_minor,
+        due_minor=due_minor(invoice, now),
+        commission=invoice.commission is not None,
+    )

@@ -1,0 +1,208 @@
+"""What waits for a party: which papers it must answer, by when, and what its silence will mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pseudoledger.contract.book import Book
+from pseudoledger.contract.derive import delivery_answer, due_minor, invoice_answer, usage_answer
+from pseudoledger.contract.things import (
+    Amendment,
+    Bid,
+    Chain,
+    Delivery,
+    Invoice,
+    Lease,
+    Payment,
+    Thing,
+    Usage,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One thing that waits: the answers that are possible, until when, and what silence means."""
+
+    what: str
+    ref: str
+    """Statement that waits."""
+    about: str
+    """Thing it belongs to: the lease, bid or identity."""
+    answers: tuple[str, ...]
+    """Kinds of statement that answer it."""
+    by: int | None
+    """Unix time after which it can no longer be answered, or was due; None if it has no end."""
+    silence: str
+    entry: int
+
+
+def agenda(book: Book, party: str, now: int) -> list[Task]:
+    """Return what waits for an identity (the first key of its chain), the most urgent first."""
+    tasks = [
+        task
+        for source in (_proposals, _amendments, _bids, _deliveries, _usage, _invoices, _payments, _handovers)
+        for task in source(book, party, now)
+    ]
+    return sorted(tasks, key=lambda task: (task.by is None, task.by or 0, task.entry))
+
+
+def _is(book: Book, party: str, did: str) -> bool:
+    return book.root_of(did) == party
+
+
+def _proposals(book: Book, party: str, now: int) -> Iterator[Task]:
+    for ref, lease in book.all(Lease):
+        other = lease.lessee if book.same_party(lease.proposer, lease.lessor) else lease.lessor
+        if lease.state == "proposed" and lease.valid_to > now and _is(book, party, other):
+            yield Task(
+                what=f"lease {lease.number} is proposed to you",
+                ref=ref,
+                about=ref,
+                answers=("lease.signed", "lease.rejected"),
+                by=lease.valid_to,
+                silence="the proposal lapses",
+                entry=lease.entry,
+            )
+
+
+def _amendments(book: Book, party: str, now: int) -> Iterator[Task]:
+    for ref, amendment in book.all(Amendment):
+        lease = book.get(Lease, amendment.lease)
+        if lease is None or amendment.state != "proposed" or amendment.valid_to <= now:
+            continue
+        other = lease.lessee if book.same_party(amendment.proposer, lease.lessor) else lease.lessor
+        if _is(book, party, other) and amendment.replaces == lease.versions[-1].terms:
+            yield Task(
+                what=f"an amendment of lease {lease.number} is proposed to you",
+                ref=ref,
+                about=amendment.lease,
+                answers=("amendment.signed",),
+                by=min(amendment.valid_to, amendment.effective_from),
+                silence="the old terms stand",
+                entry=amendment.entry,
+            )
+
+
+def _bids(book: Book, party: str, now: int) -> Iterator[Task]:
+    for ref, bid in book.all(Bid):
+        turn = bid.owner if bid.last == bid.bidder else bid.bidder
+        if bid.state == "open" and bid.valid_to > now and _is(book, party, turn):
+            yield Task(
+                what="a bid waits for your answer",
+                ref=ref,
+                about=bid.on,
+                answers=("bid.countered", "bid.rejected", "lease.proposed"),
+                by=bid.valid_to,
+                silence="the bid lapses",
+                entry=bid.entry,
+            )
+
+
+def _deliveries(book: Book, party: str, now: int) -> Iterator[Task]:
+    for ref, delivery in book.all(Delivery):
+        lease = book.get(Lease, delivery.lease)
+        if lease and delivery_answer(delivery, now) == "waiting" and _is(book, party, lease.lessee):
+            yield Task(
+                what=f"a delivery under lease {lease.number}",
+                ref=ref,
+                about=delivery.lease,
+                answers=("delivery.accepted", "delivery.refused"),
+                by=delivery.accept_by,
+                silence="counts as acceptance",
+                entry=delivery.entry,
+            )
+
+
+def _usage(book: Book, party: str, now: int) -> Iterator[Task]:
+    for ref, usage in book.all(Usage):
+        lease = book.get(Lease, usage.lease)
+        if lease is None:
+            continue
+        answer = usage_answer(usage, now)
+        if answer == "waiting" and _is(book, party, lease.lessee):
+            yield Task(
+                what=f"usage of line {usage.line} under lease {lease.number}",
+                ref=ref,
+                about=usage.lease,
+                answers=("usage.confirmed", "usage.contested"),
+                by=usage.accept_by,
+                silence="counts as confirmation",
+                entry=usage.entry,
+            )
+        elif (
+            answer == "part"
+            and usage.agreed_chip_seconds < usage.chip_seconds
+            and _is(book, party, lease.lessor)
+        ):
+            yield Task(
+                what=f"contested usage of line {usage.line} under lease {lease.number}",
+                ref=ref,
+                about=usage.lease,
+                answers=("usage.reported",),
+                by=None,
+                silence="only the agreed part can be billed",
+                entry=usage.entry,
+            )
+
+
+def _invoices(book: Book, party: str, now: int) -> Iterator[Task]:
+    for ref, invoice in book.all(Invoice):
+        answer = invoice_answer(invoice, now)
+        mine = _is(book, party, invoice.payer)
+        if answer == "waiting" and mine:
+            yield _invoice_task(
+                ref, invoice, "waits for your answer", invoice.accept_by, "counts as acceptance"
+            )
+        elif mine and due_minor(invoice, now) > 0:
+            overdue = "is overdue" if now >= invoice.due_at else "is to be paid"
+            yield _invoice_task(
+                ref, invoice, overdue, invoice.due_at, "it becomes overdue; past grace the lease may be ended"
+            )
+        elif invoice.state != "cancelled" and invoice.open_minor < 0 and _is(book, party, invoice.issuer):
+            yield _invoice_task(ref, invoice, "leaves a refund due", None, "the refund stays due")
+
+
+def _invoice_task(ref: str, invoice: Invoice, state: str, by: int | None, silence: str) -> Task:
+    waiting = state.startswith("waits")
+    return Task(
+        what=f"invoice {invoice.number} {state}",
+        ref=ref,
+        about=invoice.lease,
+        answers=("invoice.accepted", "invoice.rejected") if waiting else ("payment.declared",),
+        by=by,
+        silence=silence,
+        entry=invoice.entry,
+    )
+
+
+def _payments(book: Book, party: str, _now: int) -> Iterator[Task]:
+    for ref, payment in book.all(Payment):
+        if payment.state == "declared" and _is(book, party, payment.payee):
+            yield Task(
+                what="a payment is declared to you",
+                ref=ref,
+                about=payment.settles[0][1],
+                answers=("payment.confirmed", "payment.denied"),
+                by=None,
+                silence="the payment counts, but nothing is settled",
+                entry=payment.entry,
+            )
+
+
+def _handovers(book: Book, party: str, _now: int) -> Iterator[Task]:
+    for root, chain in book.all(Chain):
+        if chain.handover is not None and party in {root, chain.handover.to}:
+            yield Task(
+                what=f"the new key {chain.handover.to} has to adopt this identity",
+                ref=chain.handover.id,
+                about=root,
+                answers=("identity.adopted",),
+                by=None,
+                silence="the handover does not take effect",
+                entry=chain.handover.entry,
+            )
+
+
+WAITS_IN: tuple[type[Thing], ...] = (Lease, Amendment, Bid, Delivery, Usage, Invoice, Payment, Chain)
+"""Classes of things among which tasks are found."""
