@@ -20,6 +20,7 @@ from pseudoledger.contract.things import Pins
 from pseudoledger.errors import Finding, VerificationError
 from pseudoledger.statement.kinds import KINDS
 from pseudoledger.statement.kinds.delivery import SERIALS_MAX
+from pseudoledger.statement.kinds.ledger import Policy
 from pseudoledger.statement.kinds.market import LINES_MAX, REFS_MAX
 from pseudoledger.statement.payload import DEPTH_MAX, ITEMS_MAX
 
@@ -84,6 +85,12 @@ def tables_for(pins: Pins) -> Tables:
             "the ledger uses tables that this program does not have", hint="use a newer pseudoledger"
         )
     return found
+
+
+@lru_cache(maxsize=16)
+def policy_for(pins: Pins) -> Policy:
+    """Return the registration policy of pins, read once."""
+    return pins.read_policy()
 
 
 def describe() -> bytes:

@@ -7,28 +7,26 @@ answered is on disk. Registration is idempotent: the same bytes again get the sa
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.case import Case
-from pseudoledger.contract.ruleset import newest, newest_tables, rules_for, tables_for
+from pseudoledger.contract.ruleset import newest, newest_tables, policy_for, rules_for, tables_for
 from pseudoledger.contract.things import LedgerState, Pins
 from pseudoledger.errors import Finding, MalformedError, PseudoledgerError, RegistrationRefused, StoreError
-from pseudoledger.identity.keys import Signed, Signer, verify_many
+from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.last_signed import LastSigned
 from pseudoledger.ledger.block import Link, next_block
 from pseudoledger.ledger.checkpoint import sign_checkpoint
+from pseudoledger.ledger.description import Description
 from pseudoledger.ledger.note import format_note
-from pseudoledger.ledger.receipt import build, sign_head
+from pseudoledger.ledger.receipt import sign_head
 from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store, WriterLock
-from pseudoledger.ledger.transparent import detach
-from pseudoledger.ledger.tree import hash_leaf, inclusion_proof
+from pseudoledger.ledger.tree import hash_leaf
+from pseudoledger.registrar.answers import Answer, Refused, Registered, read, receipt_of, verify
 from pseudoledger.statement import envelope
 from pseudoledger.statement.envelope import Statement
 from pseudoledger.statement.kinds import Payload, kind_of
@@ -42,38 +40,6 @@ PUBLISH_MS = 1_000
 
 Clock = Callable[[], int]
 """Milliseconds since 1970."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registered:
-    """A statement that stands on the ledger; `known` if it did before this call."""
-
-    id: str
-    index: int
-    known: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """A statement that was refused, with every reason.
-
-    `stored` is the index of a known statement that has the same id under another signature.
-    """
-
-    id: str | None
-    findings: tuple[Finding, ...]
-    stored: int | None = None
-
-
-Answer = Registered | Refused
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A statement on its way in."""
-
-    statement: Statement | None = None
-    answer: Answer | None = None
 
 
 class Registrar:
@@ -254,8 +220,8 @@ class Registrar:
 
     def _admit(self, raws: Sequence[bytes], *, from_network: bool, dry_run: bool) -> list[Answer]:
         time_ms = self._fix_time()
-        waiting = [self._read(raw) for raw in raws]
-        self._verify(waiting)
+        waiting = [read(raw) for raw in raws]
+        verify(waiting)
         accepted: dict[str, EntryRow] = {}
         try:
             for item in waiting:
@@ -281,29 +247,6 @@ class Registrar:
                 hint="set this machine's clock right, or wait",
             )
         return max(now, ledger.time_ms)
-
-    @staticmethod
-    def _read(raw: bytes) -> _Waiting:
-        """Take bytes apart; receipts that come along in label 394 are left behind."""
-        try:
-            try:
-                return _Waiting(statement=envelope.decode(raw))
-            except MalformedError as error:
-                if error.code != "statement.unprotected":
-                    raise
-                return _Waiting(statement=envelope.decode(detach(raw).statement))
-        except MalformedError as error:
-            return _Waiting(answer=Refused(id=None, findings=error.findings))
-
-    @staticmethod
-    def _verify(waiting: Sequence[_Waiting]) -> None:
-        """Verify every signature over the received bytes, before any payload is read."""
-        pending = [item for item in waiting if item.statement is not None]
-        signed = [Signed(s.iss, s.signed_bytes, s.signature) for item in pending if (s := item.statement)]
-        for item, error in zip(pending, verify_many(signed), strict=True):
-            if error is not None and item.statement is not None:
-                finding = Finding(code="statement.signature", message=str(error))
-                item.answer = Refused(id=item.statement.id, findings=(finding,))
 
     def _judge(
         self, statement: Statement | None, time_ms: int, accepted: dict[str, EntryRow], *, from_network: bool
@@ -353,7 +296,7 @@ class Registrar:
             now=time_ms // 1000,
             index=index,
             tables=tables_for(pins),
-            policy=policy_of(pins),
+            policy=policy_for(pins),
         )
 
     def _known(self, statement: Statement, accepted: Mapping[str, EntryRow]) -> Answer | None:
@@ -432,47 +375,8 @@ class Registrar:
 
     def _describe(self) -> None:
         """Write ledger.json: what others need to check this ledger."""
-        write_description(self._directory, self.state)
-
-
-def receipt_of(store: Store, origin: str, index: int) -> bytes:
-    """Build the receipt of an entry from a store, under the block that seals it; raise StoreError if none."""
-    block = store.block_of(index)
-    if block is None:
-        raise StoreError(f"entry {index} is not on this ledger")
-    path = inclusion_proof(index, block.index + 1, store.hashes)
-    return build(block.head(origin), index, path)
-
-
-def write_description(directory: Path, state: LedgerState) -> None:
-    """Write `ledger.json` whole: origin, ledger id and public keys as did:key."""
-    text = json.dumps(
-        {
-            "origin": state.origin,
-            "ledger": state.id,
-            "founder": state.founder,
-            "ledger_key": state.ledger_key,
-        },
-        indent=1,
-    )
-    path = directory / "ledger.json"
-    part = directory / "ledger.json.part"
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}", hint="check the directory's permissions") from error
-
-
-_POLICIES: dict[str, Policy] = {}
-
-
-def policy_of(pins: Pins) -> Policy:
-    """Return the policy of pins, read once."""
-    if pins.policy not in _POLICIES:
-        _POLICIES.clear()
-        _POLICIES[pins.policy] = pins.read_policy()
-    return _POLICIES[pins.policy]
+        state = self.state
+        description = Description(
+            origin=state.origin, ledger=state.id, founder=state.founder, ledger_key=state.ledger_key
+        )
+        description.write(self._directory)
