@@ -131,9 +131,7 @@ def acting(app: typer.Typer, name: str, *, examples: Sequence[str]) -> Callable[
                 actor = Acting(desk=desk, name=as_)
                 acts = work(actor, **arguments)
                 acts = [acts] if isinstance(acts, Act) else acts
-                perform(
-                    actor, acts, clear=frozenset(clear or ()), out=out, dry_run=dry_run, as_json=as_json
-                )
+                perform(actor, acts, clear=frozenset(clear or ()), out=out, dry_run=dry_run, as_json=as_json)
 
         _dress(
             run,
@@ -182,12 +180,12 @@ def perform(
             path = out if len(acts) == 1 else out.with_name(f"{out.stem}-{number + 1}{out.suffix}")
             _show_written(desk, act, item, path, as_json=as_json)
         return
-    kept = [] if dry_run else [path for item in signed if (path := _keep(desk, item)) is not None]
+    kept = [] if dry_run else [kept_at for item in signed if (kept_at := _keep(desk, item)) is not None]
     try:
         answers = desk.register([item.raw for item in signed], dry_run=dry_run)
     except BaseException:
-        for path in kept:
-            path.unlink(missing_ok=True)
+        for kept_at in kept:
+            kept_at.unlink(missing_ok=True)
         raise
     results = []
     for act, item, answer in zip(acts, signed, answers, strict=True):

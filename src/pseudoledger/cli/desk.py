@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,7 +37,7 @@ from pseudoledger.statement import envelope, payload, sealed
 from pseudoledger.statement.kinds import KINDS, Subject
 
 NOW = "PSEUDOLEDGER_NOW"
-PASSPHRASE = "PSEUDOLEDGER_PASSPHRASE"
+PASSPHRASE = "PSEUDOLEDGER_PASSPHRASE"  # noqa: S105 - the name of the variable
 FILE_BYTES_MAX = 64 * 1024 * 1024
 """Largest file that a command reads whole."""
 
@@ -73,6 +73,11 @@ class Desk:
         if self._directory is None:
             raise WrongUse("no ledger is named", hint="add --ledger DIR, or set PSEUDOLEDGER_DIR")
         return self._directory
+
+    @property
+    def named(self) -> bool:
+        """Whether a ledger was named at all."""
+        return self._directory is not None
 
     # Reading
 
@@ -117,6 +122,18 @@ class Desk:
                 )
             return int(time.time() * 1000)
         return instant(said, NOW) * 1000 if said else self.state.time_ms
+
+    def found_clock(self, *, simulated: bool) -> Callable[[], int]:
+        """Return the clock of a ledger that is about to be founded."""
+        said = self._environ.get(NOW)
+        if said and not simulated:
+            raise WrongUse(
+                f"{NOW} is set, but the ledger would take the system's time",
+                hint=f"unset {NOW}, or add --simulated-clock",
+            )
+        if said:
+            return lambda: instant(said, NOW) * 1000
+        return lambda: int(time.time() * 1000)
 
     @property
     def now(self) -> int:
@@ -186,9 +203,7 @@ class Desk:
         """Seal and sign one payload given in the clear, as of now."""
         kind = KINDS.get((str(tree.get("type")), tree.get("v", 1)))
         state = self.state
-        done = sealed.seal(
-            {"v": 1, **tree}, aud=state.id, iss=signer.did, random=os.urandom, clear=clear
-        )
+        done = sealed.seal({"v": 1, **tree}, aud=state.id, iss=signer.did, random=os.urandom, clear=clear)
         drafted = payload.draft(done.tree)
         if sub is None:
             assert kind is not None, "seal refuses unknown kinds"

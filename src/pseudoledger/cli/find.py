@@ -89,7 +89,8 @@ def find(desk: Desk, cls: type[T], text: str, *, party: str | None = None) -> tu
     if not things:
         raise WrongUse(
             f"there is no {noun.name} {text!r} on this ledger",
-            hint=_near(desk, cls, text) or f"{noun.command} lists them; give at least {PREFIX_MIN} hex digits of an id",
+            hint=_near(desk, cls, text)
+            or f"{noun.command} lists them; give at least {PREFIX_MIN} hex digits of an id",
         )
     shown = [f"{short(key)} (entry {_entry(thing)})" for key, thing in things[:CANDIDATES_SHOWN]]
     raise WrongUse(
@@ -146,7 +147,18 @@ def _near(desk: Desk, cls: type[Thing], text: str) -> str:
 
 def concerns(desk: Desk, thing: Thing, party: str) -> bool:
     """Tell whether a party stands in a thing: as issuer, addressee, or party of the lease it belongs to."""
-    names = ("lessor", "lessee", "principal", "broker", "bidder", "owner", "issuer", "payer", "payee", "proposer")
+    names = (
+        "lessor",
+        "lessee",
+        "principal",
+        "broker",
+        "bidder",
+        "owner",
+        "issuer",
+        "payer",
+        "payee",
+        "proposer",
+    )
     if any(getattr(thing, name, None) == party for name in names):
         return True
     lease = getattr(thing, "lease", None)
@@ -185,7 +197,7 @@ def did_of(desk: Desk, text: str, option: str) -> str:
 
 def _by_beginning(desk: Desk, text: str) -> list[str]:
     begin = text.removeprefix("did:key:").removesuffix("…")
-    if not begin.startswith("z6Mk") or len(begin) < 10:  # noqa: PLR2004 - four fixed and six free letters
+    if not begin.startswith("z6Mk") or len(begin) < 10:
         return []
     rows = desk.store.tables.execute(
         "SELECT key FROM things WHERE sort = ? AND key >= ? AND key < ? ORDER BY key LIMIT 3",

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from pseudoledger.cli.command import JsonOption, epilog, plain, reading
-from pseudoledger.cli.desk import NOW, Desk, last_signed_path, read_file, write_file
+from pseudoledger.cli.command import JsonOption, plain, reading
+from pseudoledger.cli.desk import NOW, Desk, last_signed_path
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import Facts, present, when
-from pseudoledger.cli.values import instant, length
-from pseudoledger.contract.things import THINGS, Thing
-from pseudoledger.errors import MalformedError, PseudoledgerError
+from pseudoledger.cli.values import length
+from pseudoledger.errors import PseudoledgerError
 from pseudoledger.identity.last_signed import LastSigned, read_state
 from pseudoledger.ledger.checkpoint import check_origin
 from pseudoledger.registrar import Registrar
@@ -135,9 +134,7 @@ def status(desk: Desk) -> Facts:
     """Say what the ledger holds, under which keys and policy, and whether its key may sign it."""
     state, policy = desk.state, desk.state.pins.read_policy()
     block = desk.store.last_block()
-    counts = dict(
-        desk.store.tables.execute("SELECT sort, count(*) FROM things GROUP BY sort").fetchall()
-    )
+    counts = dict(desk.store.tables.execute("SELECT sort, count(*) FROM things GROUP BY sort").fetchall())
     signing = _signing(desk)
     value: dict[str, Any] = {
         "origin": state.origin,
@@ -159,15 +156,21 @@ def status(desk: Desk) -> Facts:
         ("ledger id", state.id),
         ("ledger key", state.ledger_key),
         ("founder", state.founder),
-        ("entries", f"{desk.store.size} under {state.height} blocks, the last at {when(state.time_ms // 1000)} UTC"),
+        (
+            "entries",
+            f"{desk.store.size} under {state.height} blocks, the last at {when(state.time_ms // 1000)} UTC",
+        ),
         ("rules", f"{state.pins.rules[0]} ({state.pins.rules[1][:16]}…)"),
         (
             "policy",
-            f"{policy.admission} admission, {policy.open_max} open papers, commission up to"
-            f" {policy.commission_cap_bps} bps, statements up to {policy.max_age_seconds // 86400} days old",
+            f"{policy.admission} admission, {policy.open_max} open papers, {policy.commission_cap_bps} bps"
+            + f" commission, statements up to {policy.max_age_seconds // 86400} days old",
         ),
         ("clock", "SIMULATED: this ledger proves no times" if policy.clock == "simulated" else "system"),
-        ("holds", ", ".join(f"{counts[name]} {name}" for name in COUNTED if counts.get(name)) or "nothing yet"),
+        (
+            "holds",
+            ", ".join(f"{counts[name]} {name}" for name in COUNTED if counts.get(name)) or "nothing yet",
+        ),
         ("signing", signing),
     ]
     return Facts(title=f"Ledger {desk.directory}", facts=facts, value=value)
@@ -192,24 +195,4 @@ def _signing(desk: Desk) -> str:
     )
 
 
-@plain(app, "backup", examples=("pl backup market market-copy",))
-def backup(
-    directory: Annotated[Path, typer.Argument(help="Directory of the ledger.", show_default=False)],
-    target: Annotated[Path, typer.Argument(help="New directory for the copy.", show_default=False)],
-    *,
-    as_json: JsonOption = False,
-) -> None:
-    """Copy a ledger while it may be written to, then verify the copy. Keys are not part of it."""
-    if target.exists() and any(target.iterdir() if target.is_dir() else [target]):
-        raise WrongUse(f"{target} is not empty", hint="choose a new directory")
-    desk = Desk(directory)
-    store, state = desk.store, desk.state
-    target.mkdir(parents=True, exist_ok=True)
-    store.backup_to(target / "ledger.db")
-    write_file(target / "ledger.json", read_file(directory / "ledger.json"))
-    desk.close()
-    value = {"directory": str(target), "ledger": state.id, "entries": 0}
-    present(Facts(title="x", facts=[], value=value), as_json=as_json)
-
-
-_ = (epilog, instant, MalformedError, THINGS, Thing)
+APPS = (app,)

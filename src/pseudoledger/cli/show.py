@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -34,6 +34,17 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else PIPED_WIDTH
     return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=False, width=width)
+
+
+def emit(renderable: RenderableType) -> None:
+    """Print a table or grid; where that is no terminal, without the spaces that fill its last column."""
+    screen = console()
+    if screen.is_terminal:
+        screen.print(renderable)
+        return
+    with screen.capture() as captured:
+        screen.print(renderable)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def say(text: str, style: str = "") -> None:
@@ -90,7 +101,7 @@ class Sheet:
                 )
             for row in self.rows:
                 table.add_row(*(Text(column.form(row)) for column in self.columns))
-            console().print(table)
+            emit(table)
         if self.note:
             say(self.note, style="dim")
 
@@ -118,7 +129,7 @@ class Facts:
         grid.add_column(overflow="fold")
         for name, fact in self.facts:
             grid.add_row(Text(f"  {name}"), Text(fact))
-        console().print(grid)
+        emit(grid)
         for sheet in self.sheets:
             sheet.print()
         if self.note:

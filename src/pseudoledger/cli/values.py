@@ -29,7 +29,7 @@ from pseudoledger.statement.values import (
 HOST_RESOURCES = ("cpu_core", "memory_gib", "storage_gib")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _LENGTH = re.compile(r"(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?", re.ASCII)
-_STOCK = re.compile(r"(?:([a-z0-9][a-z0-9-]*)=)?([1-9][0-9]{0,9}) ?[x×*] ?(.+)", re.ASCII)
+_STOCK = re.compile(r"(?:([a-z0-9][a-z0-9-]*)=)?([1-9][0-9]{0,9}) ?[x*] ?(.+)", re.ASCII)
 _PRICED = re.compile(r"([a-z0-9][a-z0-9-]*)=([1-9][0-9]{0,9}) ?@ ?(.+)", re.ASCII)
 
 
