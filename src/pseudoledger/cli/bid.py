@@ -12,6 +12,7 @@ from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import find, find_any
 from pseudoledger.cli.listing import (
     LIMIT,
+    WEEK_SECONDS,
     AllOption,
     LimitOption,
     MineOption,
@@ -31,7 +32,6 @@ from pseudoledger.statement.values import format_instant
 app = group("bid", "Bids: priced answers to offers and demands.")
 APPS = (app,)
 
-WEEK = 7 * 86_400
 
 NumberArgument = Annotated[str, typer.Argument(help="Your number of the bid.", show_default=False)]
 LineOption = Annotated[list[str], typer.Option("--line", help="LINE=COUNT@PRICE/h; may be repeated.")]
@@ -65,7 +65,9 @@ def _priced(
             {"line": item.line, "count": item.count, "price_micro": item.price_micro} for item in priced
         ],
         "period": runs,
-        "valid_to": instant_text(valid_to, "--valid-to") if valid_to else format_instant(desk.now + WEEK),
+        "valid_to": instant_text(valid_to, "--valid-to")
+        if valid_to
+        else format_instant(desk.now + WEEK_SECONDS),
     }
 
 
@@ -78,6 +80,7 @@ def _priced(
 )
 def place(
     acting: Acting,
+    *,
     number: NumberArgument,
     on: Annotated[
         str, typer.Option("--on", help="Offer or demand: id, prefix or number.", show_default=False)
@@ -111,12 +114,15 @@ def place(
     app,
     "counter",
     examples=(
-        "pl bid counter B1 --number B1-2 --line h100=4@2.20/h --currency USD --from 2026-03-01 --length 30d"
-        " --as alice",
+        (
+            "pl bid counter B1 --number B1-2 --line h100=4@2.20/h --currency USD --from 2026-03-01 --length 30d"
+            " --as alice"
+        ),
     ),
 )
 def counter(
     acting: Acting,
+    *,
     bid: BidArgument,
     number: Annotated[str, typer.Option("--number", help="Your number of it.", show_default=False)],
     line: LineOption,

@@ -12,6 +12,7 @@ from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import did_of, find
 from pseudoledger.cli.listing import (
     LIMIT,
+    WEEK_SECONDS,
     AllOption,
     LimitOption,
     MineOption,
@@ -34,19 +35,21 @@ app = group("broker", "Mandates, and what brokers bring together.")
 APPS = (app,)
 
 SCOPES = ("bid", "list", "propose")
-WEEK = 7 * 86_400
 
 
 @acting(
     app,
     "mandate",
     examples=(
-        "pl broker mandate M1 --broker carol --scope propose --scope bid --commission 150 --until 2026-12-31"
-        " --as alice",
+        (
+            "pl broker mandate M1 --broker carol --scope propose --scope bid --commission 150 --until 2026-12-31"
+            " --as alice"
+        ),
     ),
 )
 def mandate(
     acting: Acting,
+    *,
     number: Annotated[str, typer.Argument(help="Your number of the mandate.", show_default=False)],
     broker: Annotated[str, typer.Option("--broker", help="Key name, did or label.", show_default=False)],
     commission: Annotated[
@@ -70,6 +73,7 @@ def mandate(
 @acting(app, "release", examples=("pl broker release M1 --as alice",))
 def release(
     acting: Acting,
+    *,
     mandate: Annotated[str, typer.Argument(help="Mandate: id, prefix or number.", show_default=False)],
 ) -> Act:
     """End a mandate, as its principal or broker; commissions earned stay due."""
@@ -86,6 +90,7 @@ def release(
 )
 def match(
     acting: Acting,
+    *,
     number: Annotated[str, typer.Argument(help="Your number of the match.", show_default=False)],
     demand: Annotated[
         str, typer.Option("--demand", help="Demand: id, prefix or number.", show_default=False)
@@ -111,7 +116,7 @@ def match(
             f"the offer does not fit the demand: {'; '.join(reasons) or 'one of them is closed'}",
             hint=f"pl market match {demand} shows which offers do",
         )
-    lapses = instant_text(valid_to, "--valid-to") if valid_to else format_instant(desk.now + WEEK)
+    lapses = instant_text(valid_to, "--valid-to") if valid_to else format_instant(desk.now + WEEK_SECONDS)
     tree = {
         "type": "match.proposed",
         "number": number,

@@ -37,14 +37,19 @@ PURPOSES = ("train", "infer", "other")
     app,
     "publish",
     examples=(
-        "pl demand publish D1 --line 'gpu=8xnvidia-h100-sxm5-80gb|nvidia-h200' --length 30d"
-        " --from 2026-03-01 --until 2026-06-01 --ceiling '20.00 USD/h' --purpose train --as bob",
-        "pl demand publish D2 --line cpu=16xcpu_core --line ram=64xmemory_gib --length 7d --from 2026-03-01"
-        " --until 2026-04-01 --place DE --place FR --residency patients=DE --as bob",
+        (
+            "pl demand publish D1 --line 'gpu=8xnvidia-h100-sxm5-80gb|nvidia-h200' --length 30d"
+            " --from 2026-03-01 --until 2026-06-01 --ceiling '20.00 USD/h' --purpose train --as bob"
+        ),
+        (
+            "pl demand publish D2 --line cpu=16xcpu_core --line ram=64xmemory_gib --length 7d --from 2026-03-01"
+            " --until 2026-04-01 --place DE --place FR --residency patients=DE --as bob"
+        ),
     ),
 )
 def publish(
     acting: Acting,
+    *,
     number: Annotated[str, typer.Argument(help="Your number of the demand.", show_default=False)],
     line: Annotated[
         list[str], typer.Option("--line", help="ID=COUNTxRESOURCE; alternatives are set apart by |.")
@@ -94,6 +99,7 @@ def publish(
 @acting(app, "close", examples=("pl demand close D1 --as bob",))
 def close(
     acting: Acting,
+    *,
     demand: Annotated[str, typer.Argument(help="Demand: id, prefix or number.", show_default=False)],
 ) -> Act:
     """Say that you no longer look."""

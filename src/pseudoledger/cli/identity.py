@@ -318,6 +318,7 @@ def _commitments(acting: Acting, next_key: str | None, recovery: str | None) -> 
 )
 def declare(
     acting: Acting,
+    *,
     label: Annotated[str | None, typer.Option("--label", help="Public name.", show_default=False)] = None,
     contact: Annotated[
         str | None, typer.Option("--contact", help="How to reach you; sealed.", show_default=False)
@@ -335,6 +336,7 @@ def declare(
 @acting(app, "rotate", examples=("pl id rotate R1 --to alice-2 --as alice",))
 def rotate(
     acting: Acting,
+    *,
     number: Annotated[str, typer.Argument(help="Your number of this act.", show_default=False)],
     to: Annotated[str, typer.Option("--to", help="The new key: a name or did.", show_default=False)],
 ) -> Act:
@@ -351,6 +353,7 @@ def rotate(
 )
 def adopt(
     acting: Acting,
+    *,
     identity: Annotated[
         str, typer.Argument(help="The identity: any of its keys, or its label.", show_default=False)
     ],
@@ -372,6 +375,7 @@ def adopt(
 @acting(app, "recover", examples=("pl id recover R2 alice --to alice-3 --as alice-safe",))
 def recover(
     acting: Acting,
+    *,
     number: Annotated[str, typer.Argument(help="Your number of this act.", show_default=False)],
     identity: Annotated[str, typer.Argument(help="The identity to recover.", show_default=False)],
     to: Annotated[str, typer.Option("--to", help="The new key: a name or did.", show_default=False)],
@@ -387,6 +391,7 @@ def recover(
 )
 def revoke(
     acting: Acting,
+    *,
     identity: Annotated[
         str | None, typer.Argument(help="The identity, where it is not the signer's.", show_default=False)
     ] = None,

@@ -163,8 +163,10 @@ def status(desk: Desk) -> Facts:
         ("rules", f"{state.pins.rules[0]} ({state.pins.rules[1][:16]}…)"),
         (
             "policy",
-            f"{policy.admission} admission, {policy.open_max} open papers, {policy.commission_cap_bps} bps"
-            + f" commission, statements up to {policy.max_age_seconds // 86400} days old",
+            (
+                f"{policy.admission} admission, {policy.open_max} open papers, {policy.commission_cap_bps} bps"
+                f" commission, statements up to {policy.max_age_seconds // 86400} days old"
+            ),
         ),
         ("clock", "SIMULATED: this ledger proves no times" if policy.clock == "simulated" else "system"),
         (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -15,6 +15,9 @@ from pseudoledger.contract.book import encode
 from pseudoledger.contract.things import Thing
 
 T = TypeVar("T", bound=Thing)
+
+WEEK_SECONDS = 7 * 86_400
+"""How long a proposal or bid waits where nothing else is said."""
 
 MineOption = Annotated[
     str | None,
@@ -49,7 +52,7 @@ def row_of(key: str, thing: Thing, **more: Any) -> dict[str, Any]:
     return {"id": key, **more, **{n: v for n, v in orjson.loads(encode(thing)).items() if n not in more}}
 
 
-def cut(title: str, columns: tuple[Column, ...], rows: list[Row], limit: int, *, empty: str) -> Sheet:
+def cut(title: str, columns: tuple[Column, ...], rows: Sequence[Row], limit: int, *, empty: str) -> Sheet:
     """Make a sheet of the first rows, and say how many are left out."""
     left = len(rows) - limit
     note = f"{left} more; --limit {len(rows)} shows them" if left > 0 else ""

@@ -30,6 +30,8 @@ MODULES = (
     "broker",
     "bid",
     "lease",
+    "lease_change",
+    "lease_show",
     "delivery",
     "usage",
     "invoice",

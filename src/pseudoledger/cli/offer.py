@@ -35,14 +35,19 @@ APPS = (app,)
     app,
     "publish",
     examples=(
-        "pl offer publish O1 --pool P1 --line h100=8@2.235/h --currency USD --country DE"
-        " --from 2026-03-01 --until 2026-12-31 --as alice",
-        "pl offer publish O2 --pool P1 --line h100=8@1.90/h --basis reserved --currency EUR --country FI"
-        " --subdivision FI-18 --min 7d --max 90d --from 2026-03-01 --length 180d --as alice",
+        (
+            "pl offer publish O1 --pool P1 --line h100=8@2.235/h --currency USD --country DE"
+            " --from 2026-03-01 --until 2026-12-31 --as alice"
+        ),
+        (
+            "pl offer publish O2 --pool P1 --line h100=8@1.90/h --basis reserved --currency EUR --country FI"
+            " --subdivision FI-18 --min 7d --max 90d --from 2026-03-01 --length 180d --as alice"
+        ),
     ),
 )
 def publish(
     acting: Acting,
+    *,
     number: Annotated[str, typer.Argument(help="Your number of the offer.", show_default=False)],
     pool: Annotated[str, typer.Option("--pool", help="Pool: id, prefix or number.", show_default=False)],
     line: Annotated[
@@ -111,6 +116,7 @@ def _line(pool: Pool, line: str, count: int) -> dict[str, Any]:
 @acting(app, "withdraw", examples=("pl offer withdraw O1 --as alice",))
 def withdraw(
     acting: Acting,
+    *,
     offer: Annotated[str, typer.Argument(help="Offer: id, prefix or number.", show_default=False)],
 ) -> Act:
     """Take an offer back; leases under it stand."""

@@ -37,6 +37,7 @@ APPS = (app,)
 )
 def declare(
     acting: Acting,
+    *,
     number: Annotated[str, typer.Argument(help="Your number of the pool.", show_default=False)],
     line: Annotated[
         list[str],

@@ -268,7 +268,7 @@ def _find_statement(desk: Desk, what: str) -> tuple[bytes, int | None]:
     if what.isdecimal() and int(what) < desk.store.size:
         found = desk.store.entry(int(what))
     else:
-        found = desk.store.entry_by_id(_whole_id(desk, what))
+        found = desk.store.entry_by_id(whole_id(desk, what))
     if found is None:
         raise WrongUse(
             f"there is no statement {what!r} on this ledger",
@@ -277,7 +277,7 @@ def _find_statement(desk: Desk, what: str) -> tuple[bytes, int | None]:
     return found.statement, found.index
 
 
-def _whole_id(desk: Desk, text: str) -> str:
+def whole_id(desk: Desk, text: str) -> str:
     """Complete the beginning of a statement id."""
     begin = text.lower()
     if len(begin) < 6 or any(c not in "0123456789abcdef" for c in begin):

@@ -250,3 +250,24 @@ def _unknown(name: str, option: str, what: str, known: Iterable[str]) -> WrongUs
     return WrongUse(
         f"{option}: {name!r} is not {what}", hint=f"did you mean {' or '.join(near)}?" if near else ""
     )
+
+
+def share(text: str, option: str) -> int:
+    """Read a number such as 0.6 into millionths."""
+    return _scaled(text.strip(), 6, option, text)
+
+
+def unit_seconds(text: str, option: str) -> int:
+    """Read unit-hours such as 672 or 671.5 into unit-seconds."""
+    try:
+        value = Decimal(text.strip().removesuffix("h").strip()) * 3600
+    except InvalidOperation:
+        raise _wrong(text, option, "a number of hours", "671.5") from None
+    if not value.is_finite() or value < 0 or value > INTEGER_MAX or value != value.to_integral_value():
+        raise _wrong(text, option, "hours that make whole seconds", "671.5")
+    return int(value)
+
+
+def seconds(text: str, option: str) -> int:
+    """Read a length, or 0, into seconds."""
+    return 0 if text.strip() in {"0", "0s", "0h"} else length_seconds(length(text, option))
