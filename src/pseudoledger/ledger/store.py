@@ -24,6 +24,8 @@ from pseudoledger.ledger.receipt import SignedHead
 from pseudoledger.ledger.tree import Frontier, stored_count
 
 LOCK = "ledger.lock"
+_IDS_MAX = 500
+"""Most ids asked for in one query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,9 +253,17 @@ class Store:
         row = self._one("SELECT idx, statement, id, type, issuer FROM entries WHERE id = ?", key)
         return None if row is None else _entry(row)
 
-    def holds(self, statement_id: str) -> bool:
-        """Tell whether a statement is stored."""
-        return self._one("SELECT 1 FROM entries WHERE id = ?", bytes.fromhex(statement_id)) is not None
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Return which of these statement ids are stored."""
+        found: set[str] = set()
+        with explained(self.path):
+            for start in range(0, len(ids), _IDS_MAX):
+                part = [bytes.fromhex(item) for item in ids[start : start + _IDS_MAX]]
+                rows = self._db.execute(
+                    f"SELECT id FROM entries WHERE id IN ({','.join('?' * len(part))})", part
+                )
+                found.update(row[0].hex() for row in rows)
+        return found
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[EntryRow]:
         """Yield entries in order."""

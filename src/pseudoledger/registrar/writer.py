@@ -14,8 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from pseudoledger.contract.book import Book
-from pseudoledger.contract.case import Case
-from pseudoledger.contract.ruleset import newest, newest_tables, policy_of, rules_for, tables_for
+from pseudoledger.contract.ruleset import Court
 from pseudoledger.contract.things import LedgerState, Pins
 from pseudoledger.errors import Finding, MalformedError, RegistrationRefused, StoreError
 from pseudoledger.identity.keys import Signer
@@ -28,12 +27,13 @@ from pseudoledger.ledger.note import format_note
 from pseudoledger.ledger.receipt import sign_head
 from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store, WriterLock
 from pseudoledger.ledger.tree import EMPTY_ROOT, hash_leaf
-from pseudoledger.registrar.answers import Answer, Refused, Registered, read, receipt_of, verify
+from pseudoledger.registrar.answers import Answer, Refused, Registered, Waiting, read, receipt_of, verify
+from pseudoledger.registrar.founding import sign_founding
 from pseudoledger.statement import envelope
 from pseudoledger.statement.envelope import Statement
-from pseudoledger.statement.kinds import Payload, kind_of
+from pseudoledger.statement.kinds import kind_of
 from pseudoledger.statement.kinds.ledger import LedgerFounded, Policy
-from pseudoledger.statement.payload import draft, parse
+from pseudoledger.statement.payload import parse
 
 AHEAD_MS = 60_000
 """A ledger whose last block lies further ahead of the clock than this admits nothing (formats §4)."""
@@ -116,21 +116,9 @@ class Registrar:
         `founder` signs the founding, `signer` is the ledger key. Raises RegistrationRefused if the rules
         refuse the policy, StoreError if the directory holds a ledger already.
         """
-        rules, tables = newest(), newest_tables()
-        payload = draft(
-            {
-                "type": "ledger.founded",
-                "v": 1,
-                "origin": origin,
-                "nonce": nonce.hex(),
-                "ledger_key": signer.did,
-                "rules": {"name": rules.name, "sha256": rules.sha256},
-                "tables": [{"name": name, "sha256": sha256} for name, sha256 in tables],
-                "mode": "single",
-                "policy": policy.model_dump(mode="json"),
-            }
+        raw = sign_founding(
+            founder, origin=origin, ledger_key=signer.did, policy=policy, nonce=nonce, now=clock() // 1000
         )
-        raw = envelope.sign(founder, payload, sub=origin, aud=None, iat=clock() // 1000)
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -243,9 +231,7 @@ class Registrar:
         verify(waiting)
         accepted: dict[str, EntryRow] = {}
         try:
-            for item in waiting:
-                if item.answer is None:
-                    item.answer = self._judge(item.statement, time_ms, accepted, from_network=from_network)
+            self._judge_all(waiting, time_ms, accepted, from_network=from_network)
             if accepted and not dry_run:
                 self._seal(list(accepted.values()), time_ms)
             else:
@@ -253,8 +239,22 @@ class Registrar:
         except BaseException:
             self._recover()
             raise
-        answers = [item.answer for item in waiting]
-        return [answer for answer in answers if answer is not None]
+        return [item.answer for item in waiting if item.answer is not None]
+
+    def _judge_all(
+        self, waiting: Sequence[Waiting], time_ms: int, accepted: dict[str, EntryRow], *, from_network: bool
+    ) -> None:
+        ids = [item.statement.id for item in waiting if item.statement is not None and item.answer is None]
+        known = self._store.known(ids)
+        court = self._court(time_ms) if self._book.ledger is not None else None
+        for item in waiting:
+            statement = item.statement
+            if item.answer is not None or statement is None:
+                continue
+            if statement.id in known or statement.id in accepted:
+                item.answer = self._known(statement, accepted)
+            else:
+                item.answer = self._judge(statement, court, time_ms, accepted, from_network=from_network)
 
     def _fix_time(self) -> int:
         now, ledger = self._clock(), self._book.ledger
@@ -268,12 +268,14 @@ class Registrar:
         return max(now, ledger.time_ms)
 
     def _judge(
-        self, statement: Statement | None, time_ms: int, accepted: dict[str, EntryRow], *, from_network: bool
+        self,
+        statement: Statement,
+        court: Court | None,
+        time_ms: int,
+        accepted: dict[str, EntryRow],
+        *,
+        from_network: bool,
     ) -> Answer:
-        assert statement is not None, "a statement without answer was decoded"
-        known = self._known(statement, accepted)
-        if known is not None:
-            return known
         try:
             payload = parse(statement.payload)
         except MalformedError as error:
@@ -285,44 +287,28 @@ class Registrar:
                 message=f"{kind.name} is signed by the ledger's own keys and never sent",
             )
             return Refused(id=statement.id, findings=(finding,))
+        if court is None:
+            if not isinstance(payload, LedgerFounded):
+                raise StoreError("the ledger was never founded")
+            founded = Pins.of(payload.rules, payload.tables, payload.policy)
+            court = Court.sitting(self._book, founded, time_ms // 1000)
         index = self._store.size + len(accepted)
-        case = self._case(statement, payload, time_ms, index)
-        pins = self._pins(payload)
-        rules = rules_for(pins)
-        findings = rules.judge(case)
+        findings = court.admit(statement, payload, index)
         if findings:
             return Refused(id=statement.id, findings=findings)
-        rules.fold(case)
         accepted[statement.id] = EntryRow(
             index=index, statement=statement.raw, id=statement.id, type=kind.name, issuer=statement.iss
         )
         return Registered(id=statement.id, index=index, known=False)
 
-    def _pins(self, payload: Payload) -> Pins:
-        """The pins that judge a statement: those in force, or the founding's own."""
-        if self._book.ledger is not None:
-            return self._book.ledger.pins
-        if isinstance(payload, LedgerFounded):
-            return Pins.of(payload.rules, payload.tables, payload.policy)
-        raise StoreError("the ledger was never founded")
+    def _court(self, time_ms: int) -> Court:
+        """What judges the statements of a batch: the pins in force at the block before."""
+        return Court.sitting(self._book, self.state.pins, time_ms // 1000)
 
-    def _case(self, statement: Statement, payload: Payload, time_ms: int, index: int) -> Case:
-        pins = self._pins(payload)
-        return Case(
-            book=self._book,
-            statement=statement,
-            payload=payload,
-            now=time_ms // 1000,
-            index=index,
-            tables=tables_for(pins),
-            policy=policy_of(pins),
-        )
-
-    def _known(self, statement: Statement, accepted: Mapping[str, EntryRow]) -> Answer | None:
+    def _known(self, statement: Statement, accepted: Mapping[str, EntryRow]) -> Answer:
         """Answer a statement that is known already: the same bytes the same way, others as a conflict."""
         stored = accepted.get(statement.id) or self._store.entry_by_id(statement.id)
-        if stored is None:
-            return None
+        assert stored is not None, "the store said that it holds this id"
         if stored.statement == statement.raw:
             return Registered(id=stored.id, index=stored.index, known=True)
         finding = Finding(
@@ -355,7 +341,7 @@ class Registrar:
         block = envelope.decode(raw)
         hashes += self._frontier.store([hash_leaf(raw)])
         root = self._frontier.root()
-        rules_for(state.pins).fold(self._case(block, payload, time_ms, index))
+        self._court(time_ms).fold(block, payload, index)
         self._last_signed.intend(index + 1, root)
         head = sign_head(self._signer, state.origin, index + 1, root)
         publish = self._published_ms is None or time_ms - self._published_ms >= PUBLISH_MS
