@@ -2,7 +2,8 @@
 
 Times are Unix seconds (block time rounded down), money is minor units, references are statement ids.
 `entry` is the index of the entry that opened a thing. They are msgspec.Structs because the book encodes
-them to JSON for the store and the views read that JSON; nothing is encoded in two ways.
+them to JSON for the store and the views read that JSON; nothing is encoded in two ways. The ledger itself,
+its identities and what may be used once stand in `standing`.
 """
 
 from __future__ import annotations
@@ -11,102 +12,54 @@ from typing import Literal
 
 import msgspec
 
+from pseudoledger.contract.standing import (
+    Chain,
+    Handover,
+    LedgerState,
+    OpenPapers,
+    Owner,
+    Pins,
+    RegisteredFile,
+    Taken,
+    Thing,
+)
 from pseudoledger.statement.kinds.lease import Terms
-from pseudoledger.statement.kinds.ledger import Policy
 from pseudoledger.statement.kinds.market import DemandPublished, OfferPublished
-from pseudoledger.statement.values import Pin
 
-
-class Thing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of everything that the book remembers."""
-
-
-class Pins(Thing, frozen=True, kw_only=True, omit_defaults=True):
-    """What a ledger has in force: rule set, tables and policy, each pinned by hash."""
-
-    rules: tuple[str, str]
-    tables: tuple[tuple[str, str], ...]
-    policy: str
-    """The policy as canonical JSON."""
-
-    def read_policy(self) -> Policy:
-        """Return the policy as its payload model."""
-        return Policy.model_validate_json(self.policy)
-
-    @classmethod
-    def of(cls, rules: Pin, tables: tuple[Pin, ...], policy: Policy) -> Pins:
-        """Build the pins from the fields of a founding or a change."""
-        return cls(
-            rules=(rules.name, rules.sha256),
-            tables=tuple((pin.name, pin.sha256) for pin in tables),
-            policy=policy.model_dump_json(),
-        )
-
-
-class LedgerState(Thing, frozen=True, kw_only=True, omit_defaults=True):
-    """The ledger itself: keys, pins in force and pending, the last block."""
-
-    id: str
-    origin: str
-    founder: str
-    ledger_key: str
-    pins: Pins
-    pending_pins: Pins | None = None
-    pending_key: str | None = None
-    retired: tuple[tuple[str, int], ...] = ()
-    """Earlier ledger keys, each with the tree size up to which it counts."""
-    policy_number: int = 0
-    key_number: int = 0
-    height: int = 0
-    last_block: str
-    time_ms: int = 0
-    size: int = 0
-    """Entries up to and with the last block."""
-
-
-class RegisteredFile(Thing, frozen=True, kw_only=True, omit_defaults=True):
-    """A file named by `ledger.policy_registered`, by its hash."""
-
-    id: str
-    name: str
-    entry: int
-
-
-class Handover(Thing, frozen=True, kw_only=True, omit_defaults=True):
-    """A rotation or recovery that waits for the new key."""
-
-    id: str
-    to: str
-    sort: Literal["rotated", "recovered"]
-    entry: int
-
-
-class Chain(Thing, frozen=True, kw_only=True, omit_defaults=True):
-    """One identity: the keys it has had, in order; the last one acts for all."""
-
-    keys: tuple[str, ...]
-    label: str = ""
-    next: str | None = None
-    recovery: str | None = None
-    handover: Handover | None = None
-    revoked_by: str | None = None
-    """Statement that took the key out of force, by revocation or pending recovery."""
-    earlier_recovery: str | None = None
-    rotated_at: int = 0
-    """When the last rotation took effect: for 14 days the earlier recovery key overrides it."""
-    entry: int
-
-
-class Owner(Thing, frozen=True, kw_only=True, omit_defaults=True):
-    """Which identity a key belongs to, by the first key of its chain."""
-
-    root: str
-
-
-class OpenPapers(Thing, frozen=True, kw_only=True, omit_defaults=True):
-    """An identity's proposals, bids and offers that wait, each with the time it lapses."""
-
-    until: dict[str, int]
+__all__ = [
+    "THINGS",
+    "Amendment",
+    "Batch",
+    "Bid",
+    "BilledLine",
+    "Booking",
+    "Bookings",
+    "Chain",
+    "Delivery",
+    "Demand",
+    "Handover",
+    "Invoice",
+    "Lease",
+    "LedgerState",
+    "Mandate",
+    "Match",
+    "MeteredLine",
+    "Offer",
+    "OpenPapers",
+    "Owner",
+    "Payment",
+    "Pins",
+    "Pool",
+    "PoolLine",
+    "Reclaim",
+    "RegisteredFile",
+    "Serial",
+    "Taken",
+    "TermsInForce",
+    "Thing",
+    "Usage",
+    "Version",
+]
 
 
 class Booking(Thing, frozen=True, kw_only=True, omit_defaults=True):
@@ -190,8 +143,12 @@ class Bid(Thing, frozen=True, kw_only=True, omit_defaults=True):
 
     on: str
     bidder: str
-    owner: str
+    addressee: str
+    """Whose offer or demand it is on."""
     last: str
+    placed_by: str
+    """The bidder, or the broker that bid for it: its quota counts the bid."""
+    mandate: str | None = None
     valid_to: int
     state: Literal["open", "rejected", "withdrawn"] = "open"
     entry: int
@@ -335,6 +292,8 @@ class Invoice(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """An invoice and all that happened to it. open = total - credited - declared payments + refunds."""
 
     lease: str
+    contract: str
+    """Terms under which it was issued."""
     number: str
     issuer: str
     payer: str
@@ -353,7 +312,7 @@ class Invoice(Thing, frozen=True, kw_only=True, omit_defaults=True):
     state: Literal["issued", "accepted", "rejected", "cancelled"] = "issued"
     accepted_minor: int = 0
     credited_net_minor: int = 0
-    credited_tax: dict[str, int] = {}
+    credited_tax: dict[str, int] = msgspec.field(default_factory=dict)
     credited_minor: int = 0
     paid_minor: int = 0
     """Payments declared and not denied, less refunds declared and not denied."""
@@ -378,13 +337,6 @@ class Payment(Thing, frozen=True, kw_only=True, omit_defaults=True):
     references: tuple[str, ...]
     state: Literal["declared", "confirmed", "denied"] = "declared"
     declared_at: int
-    entry: int
-
-
-class Taken(Thing, frozen=True, kw_only=True, omit_defaults=True):
-    """Something that may be used once: a number, digest or payment reference, and by which statement."""
-
-    by: str
     entry: int
 
 
