@@ -159,7 +159,9 @@ class Tampering:
 
     def column(self):
         index = self.rng.randrange(self.size)
-        name, value = self.rng.choice([("id", bytes(32)), ("type", "lease.ended"), ("issuer", LEDGER.did + "x")])
+        name, value = self.rng.choice(
+            [("id", bytes(32)), ("type", "lease.ended"), ("issuer", LEDGER.did + "x")]
+        )
         with opened(self.directory) as db:
             db.execute(f"UPDATE entries SET {name} = ? WHERE idx = ?", (value, index))
         return Place(named=f"table entries, row {index}, column {name}")
@@ -274,8 +276,13 @@ class Tampering:
         """A good statement that nobody registered here."""
         state = envelope.decode(self.raws[0])
         line = {"id": "chip", "resource": "chip", "chip": "nvidia-h200-sxm-141gb", "count": 1}
-        tree = {"type": "pool.declared", "number": f"P-{self.rng.randrange(10**6)}", "lines": [line],
-                "_sd": ["A" * 43], "_sd_alg": "sha-256"}
+        tree = {
+            "type": "pool.declared",
+            "number": f"P-{self.rng.randrange(10**6)}",
+            "lines": [line],
+            "_sd": ["A" * 43],
+            "_sd_alg": "sha-256",
+        }
         signer = STRANGER
         return sign(signer, tree, sub=signer.did, aud=state.id, iat=envelope.decode(self.raws[-1]).iat)
 
@@ -296,7 +303,9 @@ def run_case(small, seed, scratch):
     rules = kind in BOOK_ONLY or rng.random() < 0.7
     report = verify(target, rules=rules, all_findings=rng.random() < 0.2)
     assert report.verdict is Verdict.BROKEN, f"{kind} with seed {seed} (rules {rules}) was not noticed"
-    assert place.holds(report.first), f"{kind} with seed {seed} (rules {rules}): {report.first} is not {place}"
+    assert place.holds(report.first), (
+        f"{kind} with seed {seed} (rules {rules}): {report.first} is not {place}"
+    )
     shutil.rmtree(target)
 
 
