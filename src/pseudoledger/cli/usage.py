@@ -89,7 +89,7 @@ def report(
         raise WrongUse("give one of --hours, --reading or --full", hint="for example --hours 671.5")
     if reading_s is None:
         reading_s = base + (
-            _whole(desk, thing, metered, line, (first, last), down)
+            _whole(desk, thing, (lease_id, line), (first, last), down)
             if used is None
             else unit_seconds(used, "--hours")
         )
@@ -116,10 +116,10 @@ def _start(desk: Desk, metered: MeteredLine, lease: Lease, said: str | None, old
     return metered.reported_until or max(lease.start, delivered or lease.start)
 
 
-def _whole(
-    desk: Desk, lease: Lease, metered: MeteredLine, line: str, period: tuple[int, int], down: int
-) -> int:
-    count = {item.id: item.count for item in newest_terms(desk, lease).lines}.get(line, 0)
+def _whole(desk: Desk, lease: Lease, place: tuple[str, str], period: tuple[int, int], down: int) -> int:
+    """Return the unit-seconds of all delivered units of a line over a period, less its downtime."""
+    metered = desk.book.get(MeteredLine, "/".join(place)) or MeteredLine()
+    count = {item.id: item.count for item in newest_terms(desk, lease).lines}.get(place[1], 0)
     most = capacity(metered, count, *period, desk.now)
     return max(0, most - down * delivered_count(metered, period[1], desk.now))
 
