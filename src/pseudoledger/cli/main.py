@@ -35,6 +35,7 @@ MODULES = (
     "delivery",
     "usage",
     "invoice",
+    "invoice_show",
     "payment",
     "agenda",
     "receipts",
