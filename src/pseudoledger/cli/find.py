@@ -35,6 +35,7 @@ from pseudoledger.contract.things import (
 )
 from pseudoledger.errors import MalformedError
 from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX, key_from_did
+from pseudoledger.statement.kinds import Subject
 
 T = TypeVar("T", bound=Thing)
 
@@ -42,6 +43,21 @@ PREFIX_MIN = 6
 """Fewest hex digits that may stand for an id."""
 CANDIDATES_SHOWN = 4
 _HEX = re.compile(r"[0-9a-f]{6,64}", re.ASCII)
+
+
+SUBJECTS: MappingProxyType[Subject, tuple[type[Thing], ...]] = MappingProxyType(
+    {
+        Subject.OFFER: (Offer,),
+        Subject.DEMAND: (Demand,),
+        Subject.OFFER_OR_DEMAND: (Offer, Demand),
+        Subject.MANDATE: (Mandate,),
+        Subject.BID: (Bid,),
+        Subject.LEASE: (Lease,),
+        Subject.INVOICE: (Invoice,),
+        Subject.PAYMENT: (Payment,),
+    }
+)
+"""Among which things the subject of a kind is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +147,16 @@ def _by_number(desk: Desk, cls: type[Thing], text: str) -> Iterator[str]:
             [noun.kind, f'"number":"{text}"'.encode()],
         )
         yield from (row[0] for row in rows)
+
+
+def number_used(desk: Desk, kinds: tuple[str, ...], number: str) -> bool:
+    """Tell whether any statement of some kinds has a number, whoever issued it."""
+    marks = ", ".join("?" for _ in kinds)
+    rows = desk.store.tables.execute(
+        f"SELECT 1 FROM entries WHERE type IN ({marks}) AND instr(statement, ?) LIMIT 1",  # noqa: S608 - marks only
+        [*kinds, f'"number":"{number}"'.encode()],
+    )
+    return rows.fetchone() is not None
 
 
 def _near(desk: Desk, cls: type[Thing], text: str) -> str:

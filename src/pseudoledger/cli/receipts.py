@@ -152,7 +152,7 @@ def _export(store: Store, out: Path, size: int) -> int:
             if not path.exists():
                 written += 1
                 _put(path, _content(store, resource))
-            meter.advance(done + 1)
+            meter.advance(done + 1, len(resources))
     return written
 
 
