@@ -1,8 +1,4 @@
-"""`ledger.json`: what others need to know of a ledger directory before they open its database.
-
-Origin, ledger id and public keys as did:key, for other programs to rely on. It proves nothing: a verifier
-takes the same facts from the entries.
-"""
+"""`ledger.json`: what others need to check a ledger, beside its database."""
 
 from __future__ import annotations
 
@@ -13,27 +9,46 @@ from pathlib import Path
 
 from pseudoledger.errors import StoreError
 
-FILE = "ledger.json"
+DESCRIPTION = "ledger.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """The fields of `ledger.json`, in order."""
+    """Origin, ledger id and the public keys in force as did:key."""
 
     origin: str
     ledger: str
     founder: str
     ledger_key: str
 
+    def text(self) -> bytes:
+        """Return the file's bytes."""
+        return (json.dumps(asdict(self), indent=1) + "\n").encode("utf-8")
+
     def write(self, directory: Path) -> None:
-        """Write the file whole and durably; raise StoreError if the directory does not take it."""
-        path = directory / FILE
-        part = directory / f"{FILE}.part"
+        """Write `ledger.json` whole and durably, unless it says so already; raise StoreError if it fails."""
+        path = directory / DESCRIPTION
+        part = path.with_name(f"{DESCRIPTION}.part")
         try:
-            with part.open("w", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(self), indent=1) + "\n")
+            if path.is_file() and path.read_bytes() == self.text():
+                return
+            with part.open("wb") as file:
+                file.write(self.text())
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
+            sync_directory(directory)
         except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}", hint="check the directory's permissions") from error
+            raise StoreError(
+                f"{path}: {error.strerror}",
+                hint="check disk space and permissions; opening the ledger writes it",
+            ) from error
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -53,7 +53,7 @@ def read(raw: bytes) -> Waiting:
         try:
             return Waiting(statement=envelope.decode(raw))
         except MalformedError as error:
-            if error.code != "statement.unprotected":
+            if error.code not in {"statement.unprotected", "statement.size"}:
                 raise
             return Waiting(statement=envelope.decode(detach(raw).statement))
     except MalformedError as error:
