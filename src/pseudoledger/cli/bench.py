@@ -14,6 +14,7 @@ import typer
 from pseudoledger.bench.measure import Figure
 from pseudoledger.bench.proofs import bench_proofs
 from pseudoledger.bench.register import bench_register
+from pseudoledger.bench.verify import bench_verify
 from pseudoledger.cli.command import JsonOption, plain
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import Column, Row, Sheet, present, progress
@@ -32,6 +33,7 @@ class Bench:
 
 BENCHES = {
     "register": Bench(run=bench_register, entries=20_000),
+    "verify": Bench(run=bench_verify, entries=100_000),
     "proofs": Bench(run=bench_proofs, entries=1_000_000),
 }
 

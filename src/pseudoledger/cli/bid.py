@@ -164,7 +164,7 @@ def list_bids(
     rows = []
     for key, bid in things_of(desk, Bid, of=of):
         status = "lapsed" if bid.state == "open" and bid.valid_to <= now else bid.state
-        turn = bid.owner if bid.last == bid.bidder else bid.bidder
+        turn = bid.addressee if bid.last == bid.bidder else bid.bidder
         if closed or status == "open":
             rows.append(row_of(key, bid, status=status, turn=turn if status == "open" else ""))
     columns = (

@@ -199,8 +199,7 @@ def _chain_facts(desk: Desk, root: str, chain: Chain) -> list[tuple[str, str]]:
         facts.append(
             ("waits", f"{chain.handover.to} has to adopt {short(chain.handover.id)} ({chain.handover.sort})")
         )
-    if chain.rotated_at:
-        facts.append(("rotated", f"{when(chain.rotated_at)} UTC"))
+    facts.extend(("overrides", f"recovery key {key} until {when(until)} UTC") for key, until in chain.earlier)
     return facts
 
 

@@ -184,8 +184,8 @@ def _parties(acting: Acting, choices: list[Choice], answered: tuple[str, Thing])
     match answered[1]:
         case Demand(lessee=lessee):
             other = lessee
-        case Bid(bidder=bidder, owner=owner):
-            other = owner if book.same_party(bidder, lessor) else bidder
+        case Bid(bidder=bidder, addressee=addressee):
+            other = addressee if book.same_party(bidder, lessor) else bidder
         case Match(demand=demand_id):
             demand = book.get(Demand, demand_id)
             other = demand.lessee if demand is not None else ""

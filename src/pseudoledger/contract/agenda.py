@@ -86,7 +86,7 @@ def _amendments(book: Book, party: str, now: int) -> Iterator[Task]:
 
 def _bids(book: Book, party: str, now: int) -> Iterator[Task]:
     for ref, bid in book.all(Bid):
-        turn = bid.owner if bid.last == bid.bidder else bid.bidder
+        turn = bid.addressee if bid.last == bid.bidder else bid.bidder
         if bid.state == "open" and bid.valid_to > now and _is(book, party, turn):
             yield Task(
                 what="a bid waits for your answer",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from pseudoledger.contract.things import Invoice
 from pseudoledger.statement.kinds.billing import InvoiceLine, TaxSubtotal
@@ -14,7 +15,10 @@ SECONDS_PER_HOUR = 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
-    """Tax subtotals, sorted by category and rate, and the three sums of a document."""
+    """Tax subtotals, sorted by category and rate, and the three sums of a document.
+
+    They may lie beyond what a payload can hold; such a document cannot be written, and is refused.
+    """
 
     subtotals: tuple[TaxSubtotal, ...]
     net_minor: int
@@ -61,11 +65,14 @@ def credit_sums(invoice: Invoice, nets: dict[str, int]) -> Sums:
     return _sums(parts)
 
 
+def _subtotal(**values: Any) -> TaxSubtotal:
+    """Build a subtotal without judging its size: a rule compares it, and never fails on what a payload says."""
+    return TaxSubtotal.model_construct(**values)
+
+
 def _sums(parts: dict[tuple[str, int], tuple[int, int]]) -> Sums:
     subtotals = tuple(
-        TaxSubtotal.model_validate(
-            {"category": category, "rate_bps": rate, "taxable_minor": taxable, "tax_minor": tax}
-        )
+        _subtotal(category=category, rate_bps=rate, taxable_minor=taxable, tax_minor=tax)
         for (category, rate), (taxable, tax) in sorted(parts.items())
     )
     net = sum(subtotal.taxable_minor for subtotal in subtotals)
@@ -74,8 +81,12 @@ def _sums(parts: dict[tuple[str, int], tuple[int, int]]) -> Sums:
 
 
 def commission_base(invoice: Invoice, *, in_part: bool) -> int:
-    """Return the accepted net of an invoice less credits: what commission is due on."""
-    accepted = invoice.net_minor
-    if in_part:
-        accepted = round_half_even(invoice.accepted_minor * invoice.net_minor, max(1, invoice.total_minor))
-    return max(0, accepted - invoice.credited_net_minor)
+    """Return the accepted net of an invoice less credits: what commission is due on.
+
+    Credits lower the disputed part first, as they do for what is due.
+    """
+    left = invoice.net_minor - invoice.credited_net_minor
+    if not in_part:
+        return left
+    accepted = round_half_even(invoice.accepted_minor * invoice.net_minor, max(1, invoice.total_minor))
+    return min(accepted, left)

@@ -90,18 +90,28 @@ def billable(usage: Usage, rate: Rate, line: MeteredLine, count: int, now: int) 
     if answer == "part":
         return max(0, usage.agreed_chip_seconds - usage.billed_before)
     if rate.basis == "reserved":
-        whole = capacity(line, count, usage.start, usage.until, now)
-        down = usage.downtime_s * delivered_count(line, usage.until, now)
-        return max(0, whole - down - usage.billed_before)
+        whole = reserved_seconds(line, count, usage.start, usage.until, downtime_s=usage.downtime_s, now=now)
+        return max(0, whole - usage.billed_before)
     return max(0, usage.chip_seconds - usage.billed_before)
 
 
+def reserved_seconds(
+    line: MeteredLine, count: int, start: int, until: int, *, downtime_s: int, now: int
+) -> int:
+    """Return the unit-seconds of a reserved line: delivered units by the clock, less their downtime."""
+    down = downtime_s * min(count, delivered_count(line, until, now))
+    return max(0, capacity(line, count, start, until, now) - down)
+
+
 def due_minor(invoice: Invoice, now: int) -> int:
-    """Return what of an invoice's open amount is undisputed; negative where a refund is due."""
+    """Return what of an invoice's open amount is undisputed; negative where a refund is due.
+
+    A credit note lowers the disputed part first: the accepted part stays due.
+    """
     if invoice.state == "cancelled":
         return 0
-    if invoice_answer(invoice, now) == "part":
-        return invoice.accepted_minor - invoice.credited_minor - invoice.paid_minor
+    if invoice_answer(invoice, now) == "part" and invoice.open_minor > 0:
+        return max(0, min(invoice.open_minor, invoice.accepted_minor - invoice.paid_minor))
     return invoice.open_minor
 
 

@@ -8,24 +8,29 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from pseudoledger.contract import amounts, apart, book, case, derive, stock
 from pseudoledger.contract.case import Case, Rule
 from pseudoledger.contract.rules import (
     amendment,
     bid,
     common,
     delivery,
+    ending,
     identity,
     invoice,
+    invoice_lines,
     lease,
     ledger,
     market,
     payment,
+    sublease,
+    terms,
     usage,
 )
 from pseudoledger.errors import Finding
 from pseudoledger.statement.kinds import KINDS
 
-_PARTY_FAMILIES = (market, bid, lease, amendment, delivery, usage, invoice, payment)
+_PARTY_FAMILIES = (market, bid, lease, ending, amendment, delivery, usage, invoice, payment)
 
 
 def _stages() -> dict[str, tuple[tuple[Rule, ...], ...]]:
@@ -73,3 +78,11 @@ def fold(case: Case) -> None:
 
 
 assert {kind for kind, _ in KINDS} == set(STAGES) == set(FOLDS), "every kind has rules and a fold"
+
+apart.check(
+    (
+        *(amounts, book, case, common, derive, invoice_lines, stock, sublease, terms),
+        *(ledger, identity),
+        *_PARTY_FAMILIES,
+    )
+)

@@ -64,7 +64,7 @@ _VIEW_COLUMNS = MappingProxyType(
             ("lessee", "payload.number", "payload.purpose", "payload.length", "closed_at", "entry"),
         ),
         "mandates": ("mandate", ("principal", "broker", "commission_bps", "until", "released_at", "entry")),
-        "bids": ("bid", ("on", "bidder", "owner", "state", "valid_to", "entry")),
+        "bids": ("bid", ("on", "bidder", "addressee", "state", "valid_to", "entry")),
         "leases": (
             "lease",
             (

@@ -59,13 +59,11 @@ def draft_invoices(
     by_terms: dict[str, dict[str, list[tuple[str, Usage]]]] = defaultdict(lambda: defaultdict(list))
     for report, usage in reports:
         by_terms[terms_id_at(lease, usage.start)][usage.line].append((report, usage))
-    first = lease.versions[0].terms
     for version in lease.versions:
         terms = _terms(book, version.terms)
         lines = list(_usage_lines(book, tables, lease_id, terms, by_line=by_terms[version.terms], now=now))
-        if version.terms == first:
-            lines += list(_once_lines(book, tables, lease_id, terms, now))
-        if version is lease.versions[-1]:
+        lines += list(_once_lines(book, tables, lease_id, version.terms, now))
+        if lease.ended_at is not None and terms_id_at(lease, lease.ended_at) == version.terms:
             lines += _early_end_lines(tables, lease, terms)
         if lines:
             yield InvoiceDraft(
@@ -108,13 +106,16 @@ def _usage_lines(
             )
 
 
-def _once_lines(book: Book, tables: Tables, lease_id: str, terms: Terms, now: int) -> Iterator[InvoiceLine]:
+def _once_lines(book: Book, tables: Tables, lease_id: str, terms_id: str, now: int) -> Iterator[InvoiceLine]:
+    """Draft the fees of lines that were first delivered under these terms."""
+    lease, terms = _lease(book, lease_id), _terms(book, terms_id)
     micro = tables.micro_per_minor(terms.tariff.currency)
     for rate in terms.tariff.lines:
         metered = book.get(MeteredLine, f"{lease_id}/{rate.line}")
         if rate.fee_minor is None or metered is None or metered.once_billed:
             continue
-        if first_delivery(metered, now) is not None:
+        delivered = first_delivery(metered, now)
+        if delivered is not None and terms_id_at(lease, delivered) == terms_id:
             yield _line(
                 id=rate.line,
                 lease_line=rate.line,
@@ -230,11 +231,7 @@ def draft_commission(
         raise MalformedError(
             "no such mandate or invoice is on this ledger", code="commission.unknown_invoice"
         )
-    lease = _lease(book, invoice.lease)
-    terms_id = lease.versions[0].terms
-    for version in lease.versions:
-        if version.start <= invoice.issued_at:
-            terms_id = version.terms
+    lease, terms_id = _lease(book, invoice.lease), invoice.contract
     terms = _terms(book, terms_id)
     base = commission_base(invoice, in_part=invoice_answer(invoice, now) == "part")
     due = share(base, mandate.commission_bps)

@@ -124,6 +124,14 @@ def disclosure_digest(disclosure: str) -> str:
     return _b64(sha256(disclosure.encode("ascii", "replace")).digest())
 
 
+def sealable_fields(model: type[Value]) -> Iterator[str]:
+    """Yield the name of every field of a model, and of the objects in it, that may be sealed."""
+    if issubclass(model, Sealable):
+        yield from model.sealable_names()
+    for _, inner in _nested(model):
+        yield from sealable_fields(inner)
+
+
 def digests(tree: Any) -> Iterator[str]:
     """Yield every digest that stands in a payload tree."""
     for node in _objects(tree):

@@ -67,6 +67,13 @@ class ReplayShelf:
             )
             self._db.execute("COMMIT")
 
+    def things(self, sort: str) -> Iterator[tuple[str, bytes]]:
+        """Yield (key, JSON) of all things of one sort, by key."""
+        with explained(self._path):
+            rows = self._db.execute("SELECT key, value FROM things WHERE sort = ? ORDER BY key", (sort,))
+            for key, value in rows:
+                yield key, value.encode("utf-8")
+
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """Yield (sort, key, JSON) of all things in order."""
         yield from self._db.execute("SELECT sort, key, value FROM things ORDER BY sort, key")

@@ -116,11 +116,11 @@ class _Run:
         count = workers if workers is not None else (0 if self._size <= ALONE_MAX else cores())
         if not self._entries(chain, chunks(basis, self._size, count)):
             return
-        if chain.link.size < self._size:
-            self._broken(
-                chain.link.size, "entry.unsealed", "stands after the last block, which seals every entry"
-            )
         self.faults += chain.faults
+        tail = range(chain.link.size, self._size)
+        # Where the last block itself is broken, that is what there is to say.
+        if tail and not any(fault.entry in tail for fault in self.faults):
+            self._broken(tail[0], "entry.unsealed", "stands after the last block, which seals every entry")
         if self.faults and not self.all_findings:
             return
         self._beside(chain, kept)

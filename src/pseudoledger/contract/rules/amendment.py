@@ -8,9 +8,10 @@ from pseudoledger.contract.case import Case, Findings, refuse
 from pseudoledger.contract.rules.common import Fold, close_paper, open_paper, within_quota
 from pseudoledger.contract.rules.lease import lease_runs
 from pseudoledger.contract.rules.market import still_valid
+from pseudoledger.contract.rules.sublease import sublet_lines_fit
 from pseudoledger.contract.rules.terms import TERMS_RULES, keep_terms
-from pseudoledger.contract.stock import book_lines, shortages
-from pseudoledger.contract.things import Amendment, Lease, MeteredLine, TermsInForce, Version
+from pseudoledger.contract.stock import book_lines, shortages, sublet_beyond
+from pseudoledger.contract.things import Amendment, Lease, MeteredLine, Version
 from pseudoledger.statement.values import format_instant, instant_seconds
 
 
@@ -71,14 +72,24 @@ def starts_after_reports(case: Case) -> Findings:
             f"usage is reported until {format_instant(reported)}",
             field="/effective_from",
         )
-    if at >= case.payload.terms.period.until_seconds:
-        yield refuse("amendment.after_end", "it would start after the period ends", field="/effective_from")
+    if at >= case.payload.terms.period.until_seconds or at > lease.until:
+        yield refuse(
+            "amendment.after_end",
+            f"it would start after the period ends; the lease runs until {format_instant(lease.until)}",
+            field="/effective_from",
+        )
+
+
+def _amendment(case: Case) -> Amendment | None:
+    """Find the amendment that is signed, if it is one of this lease."""
+    amendment = case.book.get(Amendment, case.payload.amendment)
+    return amendment if amendment is not None and amendment.lease == case.sub else None
 
 
 def amendment_waits(case: Case) -> Findings:
     """The amendment is this lease's, unanswered, valid, and still follows the newest terms."""
-    amendment = case.book.get(Amendment, case.payload.amendment)
-    if amendment is None or amendment.lease != case.sub:
+    amendment = _amendment(case)
+    if amendment is None:
         yield refuse("amendment.unknown", "the lease has no such amendment", field="/amendment")
         return
     if amendment.state != "proposed":
@@ -115,8 +126,8 @@ def amendment_waits(case: Case) -> Findings:
 
 def not_backdated(case: Case) -> Findings:
     """At its signature an amendment starts neither in the past nor before what was reported since."""
-    amendment = case.book.get(Amendment, case.payload.amendment)
-    if amendment is None or amendment.lease != case.sub:
+    amendment = _amendment(case)
+    if amendment is None:
         return
     earliest = max(case.now, _reported_until(case, case.lease))
     if amendment.effective_from < earliest:
@@ -127,13 +138,28 @@ def not_backdated(case: Case) -> Findings:
         )
 
 
+def sublet_stays(case: Case) -> Findings:
+    """New terms keep what is sublet: no fewer units of it, and no earlier end."""
+    amendment = _amendment(case)
+    if amendment is None:
+        return
+    terms = case.terms(case.payload.amendment)
+    for line in sublet_beyond(case.book, case.lease, case.sub, terms, amendment.effective_from):
+        yield refuse("amendment.sublet", f"more of line {line!r} is sublet, or for longer")
+
+
+def heads_still_fit(case: Case) -> Findings:
+    """An amended sublease still fits its head leases when it is signed."""
+    if _amendment(case) is not None:
+        yield from sublet_lines_fit(case, case.terms(case.payload.amendment))
+
+
 def stock_for_new_terms(case: Case) -> Findings:
     """What the new terms take beyond the old ones must be free."""
-    amendment = case.book.get(Amendment, case.payload.amendment)
-    held = case.book.get(TermsInForce, case.payload.amendment)
-    if amendment is None or held is None:
+    amendment = _amendment(case)
+    if amendment is None:
         return
-    terms = held.payload
+    terms = case.terms(case.payload.amendment)
     for missing in shortages(
         case.book, case.sub, terms, amendment.effective_from, terms.period.until_seconds
     ):
@@ -163,7 +189,7 @@ def fold_proposed(case: Case) -> None:
 
 def fold_signed(case: Case) -> None:
     """Put the new terms into force from their start."""
-    lease, amendment = case.lease, case.book.get(Amendment, case.payload.amendment)
+    lease, amendment = case.lease, _amendment(case)
     assert amendment is not None, "amendment_waits saw it"
     terms = case.terms(case.payload.amendment)
     close_paper(case, amendment.proposer, case.payload.amendment)
@@ -188,7 +214,14 @@ RULES = MappingProxyType(
             still_valid,
             within_quota,
         ),
-        "amendment.signed": (lease_runs, amendment_waits, not_backdated, stock_for_new_terms),
+        "amendment.signed": (
+            lease_runs,
+            amendment_waits,
+            not_backdated,
+            sublet_stays,
+            stock_for_new_terms,
+            heads_still_fit,
+        ),
     }
 )
 FOLDS: MappingProxyType[str, Fold] = MappingProxyType(

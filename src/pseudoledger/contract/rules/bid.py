@@ -15,7 +15,7 @@ from pseudoledger.contract.things import Bid, Demand, Mandate, Offer
 from pseudoledger.statement.values import instant_seconds
 
 
-def _owner(case: Case, on: str) -> str:
+def _addressee(case: Case, on: str) -> str:
     offer = case.book.get(Offer, on)
     if offer is not None:
         return offer.lessor
@@ -36,7 +36,7 @@ def bid_on_open_paper(case: Case) -> Findings:
         yield from offer_open(case, offer, "")
     if demand is not None:
         yield from demand_open(case, demand, "")
-    if case.book.same_party(_bidder(case), _owner(case, case.sub)):
+    if case.book.same_party(_bidder(case), _addressee(case, case.sub)):
         yield refuse("bid.on_own", "nobody bids on its own offer or demand")
 
 
@@ -44,7 +44,7 @@ def bid_under_mandate(case: Case) -> Findings:
     """A broker that bids holds a mandate for it."""
     if case.payload.mandate is not None:
         yield from mandate_in_force(case, case.payload.mandate, "bid", "/mandate")
-        if case.is_party(_owner(case, case.sub)):
+        if case.is_party(_addressee(case, case.sub)):
             yield refuse("broker.is_party", "a broker that is itself lessor or lessee brokers nothing")
 
 
@@ -78,7 +78,7 @@ def bid_is_open(case: Case) -> Findings:
 
 def has_the_turn(case: Case) -> Findings:
     """The side that did not make the last price answers."""
-    other = case.bid.owner if case.bid.last == case.bid.bidder else case.bid.bidder
+    other = case.bid.addressee if case.bid.last == case.bid.bidder else case.bid.bidder
     if not case.is_party(other):
         yield refuse("bid.not_your_turn", "the answer is the other side's", entry=case.bid.entry)
 
@@ -95,8 +95,10 @@ def fold_placed(case: Case) -> None:
     bid = Bid(
         on=case.sub,
         bidder=bidder,
-        owner=_owner(case, case.sub),
+        addressee=_addressee(case, case.sub),
         last=bidder,
+        placed_by=case.party,
+        mandate=case.payload.mandate,
         valid_to=valid_to,
         entry=case.index,
     )
@@ -106,13 +108,14 @@ def fold_placed(case: Case) -> None:
 
 def fold_countered(case: Case) -> None:
     """Pass the turn."""
-    bid = case.bid
-    last = bid.owner if bid.last == bid.bidder else bid.bidder
-    case.book.change(case.sub, bid, last=last, valid_to=instant_seconds(case.payload.valid_to))
+    bid, valid_to = case.bid, instant_seconds(case.payload.valid_to)
+    last = bid.addressee if bid.last == bid.bidder else bid.bidder
+    case.book.change(case.sub, bid, last=last, valid_to=valid_to)
+    open_paper(case, bid.placed_by, case.sub, valid_to)
 
 
 def _close(case: Case, state: str) -> None:
-    close_paper(case, case.bid.bidder, case.sub)
+    close_paper(case, case.bid.placed_by, case.sub)
     case.book.change(case.sub, case.bid, state=state)
 
 

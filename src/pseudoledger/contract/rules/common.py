@@ -54,7 +54,7 @@ def addressed_to_this_ledger(case: Case) -> Findings:
         yield refuse("ledger.not_founded", "the first entry founds the ledger")
     elif case.statement.aud != ledger.id:
         yield refuse(
-            "statement.aud", f"the statement is for ledger {case.statement.aud}, this is {ledger.id}"
+            "statement.aud", f"the statement is for ledger {case.statement.aud!r}, this is {ledger.id}"
         )
 
 
@@ -83,7 +83,7 @@ def subject_fits(case: Case) -> Findings:
     ledger = case.book.ledger
     if subject is Subject.ORIGIN:
         if ledger is not None and case.sub != ledger.origin:
-            yield refuse("statement.sub", f"sub is the origin {ledger.origin}, not {case.sub}")
+            yield refuse("statement.sub", f"sub is the origin {ledger.origin}, not {case.sub[:80]!r}")
     elif subject is Subject.ISSUER:
         if case.sub != case.iss:
             yield refuse("statement.sub", f"{case.payload.type} opens a thing: sub is the issuer's did")
@@ -102,7 +102,7 @@ def subject_fits(case: Case) -> Findings:
 def signer_in_force(case: Case) -> Findings:
     """Refuse keys that were rotated away or revoked, and the ledger's own keys."""
     ledger = case.book.ledger
-    if ledger and case.iss in {ledger.ledger_key, ledger.founder, *(key for key, _ in ledger.retired)}:
+    if ledger and case.iss in ledger.own_keys:
         yield refuse("identity.ledger_role", "a key of the ledger's founder or log signs nothing else")
     chain = case.book.chain_of(case.iss)
     if chain is None:

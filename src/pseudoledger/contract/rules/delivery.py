@@ -10,7 +10,8 @@ import msgspec
 from pseudoledger.contract.case import Case, Findings, refuse
 from pseudoledger.contract.derive import delivery_answer
 from pseudoledger.contract.rules.common import Fold
-from pseudoledger.contract.rules.lease import end_of, lease_runs, lessee_signs, lessor_signs
+from pseudoledger.contract.rules.lease import end_of, lease_runs, lessee_signs, lessor_signs, not_over
+from pseudoledger.contract.rules.sublease import head_leases
 from pseudoledger.contract.things import Batch, Delivery, Lease, MeteredLine, Serial
 from pseudoledger.statement.values import format_instant, length_seconds
 
@@ -64,9 +65,8 @@ def serials_free(case: Case) -> Findings:
             delivery = case.book.get(Delivery, delivery_id)
             if other is None or delivery is None or delivery.state == "refused":
                 continue
-            same_delivery_chain = lease_id in _head_leases(case)
             overlap = other.start < case.lease.until and end_of(other) > case.lease.start
-            if overlap and not same_delivery_chain:
+            if overlap and lease_id not in head_leases(case, case.sub):
                 yield refuse(
                     "serial.leased_twice",
                     "this machine is delivered under another lease of the same time",
@@ -74,19 +74,6 @@ def serials_free(case: Case) -> Findings:
                     entry=delivery.entry,
                 )
                 break
-
-
-def _head_leases(case: Case) -> set[str]:
-    """The leases that this one is sublet from: their machines are delivered on."""
-    found: set[str] = set()
-    waiting = [case.sub]
-    while waiting:
-        lease = case.book.get(Lease, waiting.pop())
-        for line in case.terms(lease.versions[-1].terms).lines if lease else ():
-            if line.head_lease and line.head_lease not in found:
-                found.add(line.head_lease)
-                waiting.append(line.head_lease)
-    return found
 
 
 def delivery_waits(case: Case) -> Findings:
@@ -150,9 +137,16 @@ def fold_refused(case: Case) -> None:
 
 RULES = MappingProxyType(
     {
-        "delivery.offered": (lease_runs, lessor_signs, delivered_lines_fit, serials_listed, serials_free),
-        "delivery.accepted": (lease_runs, lessee_signs, delivery_waits),
-        "delivery.refused": (lease_runs, lessee_signs, delivery_waits),
+        "delivery.offered": (
+            lease_runs,
+            lessor_signs,
+            not_over,
+            delivered_lines_fit,
+            serials_listed,
+            serials_free,
+        ),
+        "delivery.accepted": (lessee_signs, delivery_waits),
+        "delivery.refused": (lessee_signs, delivery_waits),
     }
 )
 FOLDS: MappingProxyType[str, Fold] = MappingProxyType(

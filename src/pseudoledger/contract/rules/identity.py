@@ -11,7 +11,7 @@ from hashlib import sha256
 from types import MappingProxyType
 
 from pseudoledger.contract.case import Case, Findings, refuse
-from pseudoledger.contract.rules.common import Fold, rows_known, seals_new, signer_in_force
+from pseudoledger.contract.rules.common import Fold, seals_new, signer_in_force
 from pseudoledger.contract.things import Chain, Handover, Owner
 
 OVERRIDE_SECONDS = 14 * 86_400
@@ -29,7 +29,7 @@ def _hash_of(did: str) -> str:
 def ledger_keys_stay_out(case: Case) -> Findings:
     """Refuse identity acts by, about or for keys that the ledger itself uses."""
     ledger = case.book.ledger
-    used = {ledger.ledger_key, ledger.founder, *(key for key, _ in ledger.retired)} if ledger else set()
+    used = ledger.own_keys if ledger else frozenset()
     named = {case.iss, case.sub, getattr(case.payload, "to", ""), getattr(case.payload, "recovery", "") or ""}
     if used & named:
         yield refuse("identity.ledger_role", "a key of the ledger cannot take part in an identity")
@@ -59,9 +59,7 @@ def commitments_stay(case: Case) -> Findings:
 def recovery_key_apart(case: Case) -> Findings:
     """The recovery key is another key than those it may replace, and has no identity of its own."""
     recovery = case.payload.recovery
-    if recovery is not None and (
-        recovery in {case.iss, case.sub} or case.book.get(Owner, recovery) is not None
-    ):
+    if recovery is not None and (recovery == case.iss or case.book.get(Owner, recovery) is not None):
         yield refuse(
             "identity.recovery_key_used", "the recovery key signs or is signed for already", field="/recovery"
         )
@@ -79,14 +77,15 @@ def new_key_is_fresh(case: Case) -> Findings:
 def next_key_follows(case: Case) -> Findings:
     """Where a next key was committed to, only that key may follow."""
     chain = _chain(case)
-    overriding = case.payload.type == "identity.recovered" and _overrides(chain, case)
+    overriding = case.payload.type == "identity.recovered" and _overriding(chain, case) is not None
     if chain.next is not None and _hash_of(case.payload.to) != chain.next and not overriding:
         yield refuse("identity.not_next_key", "the identity committed to another next key", field="/to")
 
 
-def _overrides(chain: Chain, case: Case) -> bool:
-    in_time = case.now < chain.rotated_at + OVERRIDE_SECONDS
-    return in_time and chain.earlier_recovery is not None and case.iss == chain.earlier_recovery
+def _overriding(chain: Chain, case: Case) -> int | None:
+    """Return which of the earlier recovery keys signed, if it may still override what came after it."""
+    places = (place for place, held in enumerate(chain.earlier) if held[0] == case.iss and case.now < held[1])
+    return next(places, None) if case.iss != chain.recovery else None
 
 
 def handover_waits(case: Case) -> Findings:
@@ -103,9 +102,9 @@ def handover_waits(case: Case) -> Findings:
 
 
 def recovery_key_signs(case: Case) -> Findings:
-    """Only the recovery key recovers; the one before a rotation for another 14 days."""
+    """Only the recovery key recovers; one from before a rotation for another 14 days."""
     chain = case.book.get(Chain, case.sub)
-    if chain is None or (case.iss != chain.recovery and not _overrides(chain, case)):
+    if chain is None or (case.iss != chain.recovery and _overriding(chain, case) is None):
         yield refuse("identity.not_recovery_key", f"the signer is not the recovery key of {case.sub}")
 
 
@@ -142,16 +141,26 @@ def fold_rotated(case: Case) -> None:
 
 
 def fold_recovered(case: Case) -> None:
-    """Take the key out of force at once; the new key acts when it adopts."""
+    """Take the key out of force at once; the new key acts when it adopts.
+
+    An earlier recovery key that overrides a rotation takes its place again: whoever rotated the identity away
+    could otherwise answer with commitments and a recovery key of its own.
+    """
+    chain = _chain(case)
+    place = _overriding(chain, case)
+    if place is not None:
+        chain = case.book.change(case.sub, chain, recovery=case.iss, next=None, earlier=chain.earlier[:place])
     handover = Handover(id=case.id, to=case.payload.to, sort="recovered", entry=case.index)
     case.book.put(case.sub, Owner(root=case.sub))
-    case.book.change(case.sub, _chain(case), handover=handover, revoked_by=case.id)
+    case.book.change(case.sub, chain, handover=handover, revoked_by=case.id)
 
 
 def fold_adopted(case: Case) -> None:
-    """Append the new key to the chain."""
+    """Append the new key to the chain; a rotation leaves the recovery key before it 14 days to override."""
     chain = _chain(case)
-    rotated = chain.handover is not None and chain.handover.sort == "rotated"
+    earlier = tuple(held for held in chain.earlier if case.now < held[1])
+    if chain.recovery is not None and chain.handover is not None and chain.handover.sort == "rotated":
+        earlier = (*earlier, (chain.recovery, case.now + OVERRIDE_SECONDS))
     case.book.put(case.iss, Owner(root=case.sub))
     case.book.change(
         case.sub,
@@ -161,8 +170,7 @@ def fold_adopted(case: Case) -> None:
         recovery=case.payload.recovery or chain.recovery,
         handover=None,
         revoked_by=None,
-        earlier_recovery=chain.recovery if rotated else None,
-        rotated_at=case.now if rotated else 0,
+        earlier=earlier,
     )
 
 
@@ -181,7 +189,6 @@ RULES = MappingProxyType(
             commitments_stay,
             recovery_key_apart,
             seals_new,
-            rows_known,
         ),
         "identity.rotated": (
             signer_in_force,

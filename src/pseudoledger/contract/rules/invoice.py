@@ -87,9 +87,12 @@ def header_fits(case: Case) -> Findings:
         )
     if said.preceding is not None:
         before = case.book.get(Invoice, said.preceding)
-        if before is None or before.lease != case.sub or before.state != "cancelled":
+        cancelled = before is not None and before.lease == case.sub and before.state == "cancelled"
+        if before is None or not cancelled or not case.is_party(before.issuer):
             yield refuse(
-                "invoice.preceding", "it names no cancelled invoice of this lease", field="/preceding"
+                "invoice.preceding",
+                "it names no invoice of this lease that its issuer cancelled",
+                field="/preceding",
             )
 
 
@@ -117,6 +120,15 @@ def commission_holds(case: Case) -> Findings:
             field="/commission/invoice",
         )
         return
+    if case.payload.contract != invoice.contract:
+        yield refuse(
+            "invoice.other_terms",
+            f"that invoice was issued under the terms {invoice.contract}",
+            field="/contract",
+            entry=invoice.entry,
+        )
+    if any(case.is_party(side) for side in (case.lease.lessor, case.lease.lessee)):
+        yield refuse("broker.is_party", "a broker that is itself lessor or lessee brokers nothing")
     answer = invoice_answer(invoice, case.now)
     if answer not in {"agreed", "deemed", "part"}:
         yield refuse(
@@ -133,8 +145,6 @@ def commission_holds(case: Case) -> Findings:
     due = share(commission_base(invoice, in_part=answer == "part"), shown.commission_bps)
     for index, line in enumerate(case.payload.lines):
         yield from part_is(case, line, f"/lines/{index}", due)
-    if len(case.payload.lines) != 1:
-        yield refuse("invoice.commission", "a commission has one line", field="/lines")
 
 
 def sums_hold(case: Case) -> Findings:
@@ -150,9 +160,14 @@ def sums_hold(case: Case) -> Findings:
 
 
 def invoice_waits(case: Case) -> Findings:
-    """Only an invoice that waits can be answered; silence may have answered already."""
+    """Only an invoice that waits can be answered; silence may have answered already.
+
+    One that was rejected whole, so that no part of it was ever accepted, can still be cancelled.
+    """
     invoice = case.invoice
     answer = invoice_answer(invoice, case.now)
+    if case.payload.type == "invoice.cancelled" and answer == "part" and invoice.accepted_minor == 0:
+        return
     if answer == "deemed":
         yield refuse(
             "invoice.deemed",
@@ -212,6 +227,7 @@ def fold_issued(case: Case) -> None:
     accept = length_seconds(billed_terms(case).accept_within.invoice)
     invoice = Invoice(
         lease=case.sub,
+        contract=said.contract,
         number=said.number,
         issuer=case.party,
         payer=mandate.principal if mandate else lease.lessee,

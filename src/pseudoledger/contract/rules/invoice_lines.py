@@ -140,8 +140,11 @@ def _once_line(case: Case, line: InvoiceLine, place: str) -> Findings:
             field=f"{place}/lease_line",
         )
         return
-    if first_delivery(metered, case.now) is None:
+    delivered = first_delivery(metered, case.now)
+    if delivered is None:
         yield refuse("usage.not_delivered", "no delivery of the line was accepted", field=place)
+    else:
+        yield from _under_terms_of(case, delivered, place)
     if metered.once_billed:
         yield refuse("invoice.billed_twice", "the fee was billed before", field=place)
     yield from part_is(case, line, place, rate.fee_minor)
@@ -154,6 +157,15 @@ def _early_end_line(case: Case, line: InvoiceLine, place: str) -> Findings:
         yield refuse(
             "invoice.no_early_end", "the lessee did not end the lease early", field=place, entry=lease.entry
         )
+    else:
+        yield from _under_terms_of(case, lease.ended_at, place)
     if lease.early_end_billed:
         yield refuse("invoice.billed_twice", "the fee was billed before", field=place, entry=lease.entry)
-    yield from part_is(case, line, place, case.terms_at(lease, lease.until - 1).early_end.lessee_fee_minor)
+    yield from part_is(case, line, place, billed_terms(case).early_end.lessee_fee_minor)
+
+
+def _under_terms_of(case: Case, when: int, place: str) -> Findings:
+    """A fee is billed under the terms that were in force when it fell due, not under others of the lease."""
+    terms_id = terms_id_at(case.lease, when)
+    if terms_id != case.payload.contract:
+        yield refuse("invoice.other_terms", f"the fee fell due under the terms {terms_id}", field=place)

@@ -1,4 +1,4 @@
-"""Rules of leases: proposing, signing, declining, taking back, reclaiming and ending (design §3 "Lease")."""
+"""Rules of leases: proposing, signing, declining and taking back (design §3 "Lease")."""
 
 from __future__ import annotations
 
@@ -6,49 +6,35 @@ from types import MappingProxyType
 
 from pseudoledger.contract.case import Case, Findings, refuse, terms_id_at
 from pseudoledger.contract.rules.common import Fold, close_paper, open_paper, within_quota
-from pseudoledger.contract.rules.market import demand_open, still_valid
+from pseudoledger.contract.rules.market import demand_open, offer_open, still_valid
+from pseudoledger.contract.rules.sublease import sublet_lines_fit
 from pseudoledger.contract.rules.terms import TERMS_RULES, keep_terms
-from pseudoledger.contract.stock import book_lines, release, shortages
+from pseudoledger.contract.stock import book_lines, shortages
 from pseudoledger.contract.things import (
     Bid,
-    Chain,
     Demand,
-    Invoice,
     Lease,
     Match,
     MeteredLine,
     Offer,
-    Reclaim,
-    RegisteredFile,
     Version,
 )
-from pseudoledger.errors import Finding
 from pseudoledger.statement.values import format_instant, instant_seconds, length_seconds
-
-UNPAID, POLICY_ENTRY, KEY_REVOKED, HEAD_ENDED = 20_000, 20_002, 20_003, 20_004
-"""Reason codes whose condition the book must show; 20001 needs vouchers, which this rule set lacks."""
 
 
 def answers_the_other(case: Case) -> Findings:
     """A proposal answers an offer, demand, match or bid of the party that is to sign it."""
     terms, ref = case.payload.terms, case.payload.answers
     other = terms.lessee if case.is_party(terms.lessor) else terms.lessor
-    offer, demand = case.book.get(Offer, ref), case.book.get(Demand, ref)
-    match, bid = case.book.get(Match, ref), case.book.get(Bid, ref)
-    owners: tuple[str, ...] = ()
-    if offer is not None:
-        owners = (offer.lessor,)
-    elif demand is not None:
-        owners = (demand.lessee,)
-        yield from demand_open(case, demand, "/answers")
-    elif match is not None:
-        matched, wanted = case.book.get(Offer, match.offer), case.book.get(Demand, match.demand)
-        owners = (matched.lessor if matched else "", wanted.lessee if wanted else "")
-        yield from _match_holds(case, match)
-    elif bid is not None:
-        owners = (bid.bidder, bid.owner)
-        if bid.state != "open" or bid.valid_to <= case.now:
-            yield refuse("paper.lapsed", "the bid is closed or has lapsed", field="/answers", entry=bid.entry)
+    paper = case.book.get(Offer, ref) or case.book.get(Demand, ref)
+    brokered = case.book.get(Match, ref) or case.book.get(Bid, ref)
+    if paper is not None:
+        yield from _paper_open(case, paper)
+        answered = case.book.same_party(other, _whose(paper))
+    elif brokered is not None:
+        yield from _brokered_holds(case, brokered)
+        sides = _sides(case, brokered)
+        answered = {case.book.root_of(other), case.party} == {case.book.root_of(side) for side in sides}
     else:
         yield refuse(
             "lease.answers_nothing",
@@ -56,20 +42,50 @@ def answers_the_other(case: Case) -> Findings:
             field="/answers",
         )
         return
-    if not any(case.book.same_party(other, owner) for owner in owners if owner):
+    if not answered:
         yield refuse("lease.answers_other", "what it answers is not the addressee's", field="/answers")
 
 
-def _match_holds(case: Case, match: Match) -> Findings:
-    if match.valid_to <= case.now:
-        yield refuse("paper.lapsed", "the match has lapsed", field="/answers", entry=match.entry)
-    shown = {item.mandate for item in case.payload.terms.mandates}
-    if not set(match.mandates) <= shown:
+def _whose(paper: Offer | Demand) -> str:
+    return paper.lessor if isinstance(paper, Offer) else paper.lessee
+
+
+def _paper_open(case: Case, paper: Offer | Demand) -> Findings:
+    if isinstance(paper, Offer):
+        yield from offer_open(case, paper, "/answers")
+    else:
+        yield from demand_open(case, paper, "/answers")
+
+
+def _papers(case: Case, brokered: Match | Bid) -> list[Offer | Demand]:
+    """Find the offers and demands that a match brings together or a bid is on."""
+    refs = (brokered.offer, brokered.demand) if isinstance(brokered, Match) else (brokered.on,)
+    found = (case.book.get(Offer, ref) or case.book.get(Demand, ref) for ref in refs)
+    return [paper for paper in found if paper is not None]
+
+
+def _sides(case: Case, brokered: Match | Bid) -> tuple[str, ...]:
+    """Name the two parties that a match or bid is between: nobody else can answer it."""
+    if isinstance(brokered, Bid):
+        return (brokered.bidder, brokered.addressee)
+    return tuple(_whose(paper) for paper in _papers(case, brokered))
+
+
+def _brokered_holds(case: Case, brokered: Match | Bid) -> Findings:
+    """A match or bid is answered while it waits, and the terms show the mandates it was made under."""
+    if brokered.valid_to <= case.now or (isinstance(brokered, Bid) and brokered.state != "open"):
+        yield refuse(
+            "paper.lapsed", "what it answers is closed or has lapsed", field="/answers", entry=brokered.entry
+        )
+    for paper in _papers(case, brokered):
+        yield from _paper_open(case, paper)
+    mandates = brokered.mandates if isinstance(brokered, Match) else (brokered.mandate,)
+    if not {mandate for mandate in mandates if mandate} <= {m.mandate for m in case.payload.terms.mandates}:
         yield refuse(
             "mandate.not_shown",
-            "the terms show every mandate of the match",
+            "the terms show every mandate of what they answer",
             field="/terms/mandates",
-            entry=match.entry,
+            entry=brokered.entry,
         )
 
 
@@ -105,11 +121,19 @@ def not_over_before_it_starts(case: Case) -> Findings:
         yield refuse("lease.over", f"the period ended at {period.until}", field="/terms/period")
 
 
+def not_over(case: Case) -> Findings:
+    """Once its period is over, nothing of a lease begins."""
+    if case.lease.until <= case.now:
+        yield refuse(
+            "lease.over", f"the period ended at {format_instant(case.lease.until)}", entry=case.lease.entry
+        )
+
+
 def stock_is_free(case: Case) -> Findings:
-    """Stock is taken when the signature is registered: first by index wins."""
+    """Stock is taken when the signature is registered, from then on: first by index wins."""
     lease = case.lease
     terms = case.terms(lease.versions[-1].terms)
-    for missing in shortages(case.book, case.sub, terms, lease.start, lease.until):
+    for missing in shortages(case.book, case.sub, terms, max(lease.start, case.now), lease.until):
         holder = case.book.get(Lease, missing.taken_by)
         yield refuse(
             "stock.taken",
@@ -118,14 +142,9 @@ def stock_is_free(case: Case) -> Findings:
         )
 
 
-def head_leases_run(case: Case) -> Findings:
-    """A sublease can be signed only while its head leases run."""
-    for line in case.terms(case.lease.versions[-1].terms).lines:
-        head = case.book.get(Lease, line.head_lease) if line.head_lease else None
-        if line.head_lease and (head is None or head.state != "signed"):
-            yield refuse(
-                "sublease.no_head", "the head lease does not run", entry=head.entry if head else None
-            )
+def head_leases_still_fit(case: Case) -> Findings:
+    """A sublease is signed only if its head leases still run and are no tighter than when it was proposed."""
+    yield from sublet_lines_fit(case, case.terms(case.lease.versions[-1].terms))
 
 
 def lease_runs(case: Case) -> Findings:
@@ -144,106 +163,6 @@ def lessee_signs(case: Case) -> Findings:
     """Only the lessee may do this."""
     if not case.is_party(case.lease.lessee):
         yield refuse("lease.not_lessee", "only the lessee may sign this", entry=case.lease.entry)
-
-
-def notice_is_given(case: Case) -> Findings:
-    """A lessor reclaims only under a notice clause, after its notice, once at a time."""
-    lease, at = case.lease, instant_seconds(case.payload.effective_at)
-    notice = case.terms_at(lease, case.now).notice
-    if notice is None:
-        yield refuse("reclaim.no_clause", "the terms have no notice clause", entry=lease.entry)
-    elif at < case.now + length_seconds(notice):
-        yield refuse(
-            "reclaim.too_soon",
-            f"the terms ask for {notice}: not before {format_instant(case.now + length_seconds(notice))}",
-            field="/effective_at",
-        )
-    if lease.reclaim is not None:
-        yield refuse("reclaim.started", "a reclaim runs already", entry=lease.entry)
-
-
-def party_ends(case: Case) -> Findings:
-    """Only lessor or lessee end a lease."""
-    if not (case.is_party(case.lease.lessor) or case.is_party(case.lease.lessee)):
-        yield refuse("lease.not_party", "only lessor or lessee may end a lease", entry=case.lease.entry)
-
-
-def end_code_holds(case: Case) -> Findings:
-    """Each range of reason codes has its role and its condition (design §3)."""
-    lease, code = case.lease, case.payload.code
-    if code == 0:
-        if case.now < lease.until:
-            yield refuse(
-                "end.not_over", f"the period runs until {format_instant(lease.until)}", field="/code"
-            )
-    elif code < 10_000:
-        if not case.is_party(lease.lessee):
-            yield refuse("end.lessee_code", "codes 1 to 9999 are the lessee's", field="/code")
-    elif code < UNPAID:
-        if not case.is_party(lease.lessor):
-            yield refuse("end.lessor_code", "codes 10000 to 19999 are the lessor's", field="/code")
-        if lease.reclaim is None or lease.reclaim.effective_at > case.now:
-            yield refuse(
-                "end.notice_runs",
-                "the lessor ends only after its notice took effect",
-                field="/code",
-                entry=lease.entry,
-            )
-    else:
-        yield from _condition_shown(case)
-
-
-def _condition_shown(case: Case) -> Findings:
-    """Codes from 20000 hold only where the book shows what they claim."""
-    code, entry = case.payload.code, case.payload.entry or ""
-    checks = {
-        UNPAID: _unpaid,
-        POLICY_ENTRY: _policy_entry,
-        KEY_REVOKED: _other_revoked,
-        HEAD_ENDED: _head_ended,
-    }
-    problem = (
-        checks[code](case, entry) if code in checks else f"this rule set has no condition for code {code}"
-    )
-    if problem:
-        yield Finding(code="end.no_condition", message=problem, field="/entry")
-
-
-def _unpaid(case: Case, entry: str) -> str:
-    invoice = case.book.get(Invoice, entry)
-    if invoice is None or invoice.lease != case.sub or not case.is_party(invoice.issuer):
-        return "entry names no invoice of this lease that the signer issued"
-    grace = case.terms_at(case.lease, case.now).grace_days * 86_400
-    if invoice.state == "cancelled" or invoice.open_minor <= 0 or case.now < invoice.due_at + grace:
-        return "the invoice is not unpaid past its grace"
-    return ""
-
-
-def _policy_entry(case: Case, entry: str) -> str:
-    file = case.book.get(RegisteredFile, entry)
-    if file is None or file.entry <= (case.lease.signed_entry or 0):
-        return "entry names no file, by its SHA-256, registered after the signature"
-    return ""
-
-
-def _other_revoked(case: Case, entry: str) -> str:
-    other = case.lease.lessee if case.is_party(case.lease.lessor) else case.lease.lessor
-    chain = case.book.get(Chain, case.book.root_of(other))
-    if chain is None or chain.revoked_by is None or chain.revoked_by != entry:
-        return "entry names no revocation in force of the other party's key"
-    return ""
-
-
-def _head_ended(case: Case, entry: str) -> str:
-    terms = case.terms_at(case.lease, case.now)
-    heads = [case.book.get(Lease, line.head_lease) for line in terms.lines if line.head_lease]
-    ended = [head for head in heads if head is not None and head.end_id == entry]
-    if not ended or ended[0].ended_at is None:
-        return "entry names no end of a head lease of this lease"
-    notice = length_seconds(terms.notice) if terms.notice else 0
-    if case.now < ended[0].ended_at + notice:
-        return f"its own notice runs until {format_instant(ended[0].ended_at + notice)}"
-    return ""
 
 
 def fold_proposed(case: Case) -> None:
@@ -275,7 +194,8 @@ def fold_signed(case: Case) -> None:
     terms = case.terms(lease.versions[-1].terms)
     close_paper(case, lease.proposer, case.sub)
     case.book.change(case.sub, lease, state="signed", signed_at=case.now, signed_entry=case.index)
-    book_lines(case.book, case.sub, terms, start=lease.start, until=lease.until, now=case.now)
+    taken_from = max(lease.start, case.now)
+    book_lines(case.book, case.sub, terms, start=taken_from, until=lease.until, now=case.now)
     for line in terms.lines:
         case.book.put(f"{case.sub}/{line.id}", MeteredLine())
 
@@ -290,23 +210,6 @@ def fold_cancelled(case: Case) -> None:
     """Close the proposal."""
     close_paper(case, case.lease.proposer, case.sub)
     case.book.change(case.sub, case.lease, state="cancelled")
-
-
-def fold_reclaim(case: Case) -> None:
-    """Start the notice."""
-    said = case.payload
-    notice = Reclaim(id=case.id, effective_at=instant_seconds(said.effective_at), code=said.code)
-    case.book.change(case.sub, case.lease, reclaim=notice)
-
-
-def fold_ended(case: Case) -> None:
-    """End the lease and free its stock; what was used may still be billed."""
-    lease = case.lease
-    release(case.book, case.sub, lease, case.now)
-    ended_at = min(case.now, lease.until)
-    case.book.change(
-        case.sub, lease, state="ended", ended_at=ended_at, end_code=case.payload.code, end_id=case.id
-    )
 
 
 def end_of(lease: Lease) -> int:
@@ -329,11 +232,15 @@ RULES = MappingProxyType(
             still_valid,
             within_quota,
         ),
-        "lease.signed": (proposal_waits, other_party_answers, stock_is_free, head_leases_run),
+        "lease.signed": (
+            proposal_waits,
+            other_party_answers,
+            not_over,
+            stock_is_free,
+            head_leases_still_fit,
+        ),
         "lease.rejected": (proposal_waits, other_party_answers),
         "lease.cancelled": (proposal_waits, proposer_cancels),
-        "reclaim.started": (lease_runs, lessor_signs, notice_is_given),
-        "lease.ended": (lease_runs, party_ends, end_code_holds),
     }
 )
 FOLDS: MappingProxyType[str, Fold] = MappingProxyType(
@@ -342,7 +249,5 @@ FOLDS: MappingProxyType[str, Fold] = MappingProxyType(
         "lease.signed": fold_signed,
         "lease.rejected": fold_rejected,
         "lease.cancelled": fold_cancelled,
-        "reclaim.started": fold_reclaim,
-        "lease.ended": fold_ended,
     }
 )

@@ -95,8 +95,7 @@ def ledger_key_is_fresh(case: Case) -> Findings:
     ledger, key = case.book.ledger, case.payload.ledger_key
     if ledger is None:
         return
-    used = {ledger.founder, ledger.ledger_key, *(old for old, _ in ledger.retired)}
-    if key in used or case.book.get(Owner, key) is not None:
+    if key in ledger.own_keys or case.book.get(Owner, key) is not None:
         yield refuse("ledger.key_used", "the new ledger key was used before", field="/ledger_key")
 
 

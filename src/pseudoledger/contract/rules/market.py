@@ -201,10 +201,11 @@ def match_stands(case: Case) -> Findings:
         place = f"/lines/{index}"
         if line.demand_line not in wanted or line.offer_line not in offered:
             yield refuse("match.unknown_line", "demand or offer has no such line", field=place)
-        elif line.count > offered[line.offer_line].count:
+        elif line.count > min(offered[line.offer_line].count, wanted[line.demand_line].count):
             yield refuse(
-                "match.more_than_offered",
-                f"the offer has {offered[line.offer_line].count}",
+                "match.more_than_listed",
+                f"the offer has {offered[line.offer_line].count},"
+                f" the demand wants {wanted[line.demand_line].count}",
                 field=f"{place}/count",
             )
         elif not any(

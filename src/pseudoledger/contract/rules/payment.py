@@ -13,24 +13,28 @@ from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.rules.invoice import number_is_new, number_key
 from pseudoledger.contract.things import Invoice, Lease, Payment, Taken
 from pseudoledger.statement.kinds.billing import Settled
-from pseudoledger.statement.values import ChainReference, Reference, round_half_even
+from pseudoledger.statement.values import INTEGER_MAX, ChainReference, Reference, round_half_even
 
-_TX = MappingProxyType(
+_SPELLINGS = MappingProxyType(
     {
-        "eip155": re.compile(r"0x[0-9a-f]{64}"),
-        "bip122": re.compile(r"[0-9a-f]{64}"),
-        "cosmos": re.compile(r"[0-9a-f]{64}"),
-        "solana": re.compile(r"[1-9A-HJ-NP-Za-km-z]{86,88}"),
+        "eip155": (re.compile(r"0|[1-9][0-9]{0,31}"), re.compile(r"0x[0-9a-f]{64}")),
+        "bip122": (re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{64}")),
+        "cosmos": (re.compile(r"[-a-zA-Z0-9]{1,32}"), re.compile(r"[0-9a-f]{64}")),
+        "solana": (
+            re.compile(r"[1-9A-HJ-NP-Za-km-z]{32}"),
+            re.compile(r"[1-9A-HJ-NP-Za-km-z]{86,88}"),
+        ),
     }
 )
-"""Transaction ids by CAIP-2 namespace; hexadecimal is written in lower case, other namespaces are refused."""
+"""Chain and transaction ids by CAIP-2 namespace, each with one spelling, so that a payment cannot be named in
+two ways; hexadecimal is written in lower case, other namespaces are refused."""
 
 
 def reference_key(reference: Reference) -> str:
-    """Return the key under which a payment reference is remembered."""
+    """Return the key under which a payment reference is remembered; spaces in a bank's do not count."""
     if isinstance(reference, ChainReference):
         return f"reference {reference.chain} {reference.tx} {reference.index}"
-    return f"reference {reference.scheme} {reference.value}"
+    return f"reference {reference.scheme} {reference.value.replace(' ', '')}"
 
 
 def creditor_signs(case: Case) -> Findings:
@@ -126,6 +130,8 @@ def _invoice_target(case: Case, item: Settled, place: str) -> Findings:
             field=place,
             entry=invoice.entry,
         )
+    elif not refund and invoice.paid_minor + item.amount_minor > INTEGER_MAX:
+        yield refuse("payment.too_much", "the sum paid would pass 2^53 - 1", field=place, entry=invoice.entry)
 
 
 def _is_refund(case: Case, invoice: Invoice) -> bool:
@@ -143,6 +149,8 @@ def _lease_target(case: Case, item: Settled, place: str) -> Findings:
         yield refuse(
             "payment.not_between", "on account pays a lessee to its lessor", field=place, entry=lease.entry
         )
+    elif lease.on_account_minor + item.amount_minor > INTEGER_MAX:
+        yield refuse("payment.too_much", "the sum paid would pass 2^53 - 1", field=place, entry=lease.entry)
 
 
 def _leases(case: Case) -> list[Lease]:
@@ -200,17 +208,21 @@ def references_are_new(case: Case) -> Findings:
             )
         seen.add(key)
         if isinstance(reference, ChainReference):
-            pattern = _TX.get(reference.chain.split(":")[0])
-            if pattern is None:
-                yield refuse(
-                    "payment.namespace",
-                    f"{reference.chain!r} is of no namespace known here",
-                    field=f"{place}/chain",
-                )
-            elif pattern.fullmatch(reference.tx) is None:
-                yield refuse(
-                    "payment.tx", f"not a transaction id as {reference.chain} writes it", field=f"{place}/tx"
-                )
+            yield from _one_spelling(reference, place)
+
+
+def _one_spelling(reference: ChainReference, place: str) -> Findings:
+    namespace, _, chain = reference.chain.partition(":")
+    if namespace not in _SPELLINGS:
+        yield refuse(
+            "payment.namespace", f"{reference.chain!r} is of no namespace known here", field=f"{place}/chain"
+        )
+        return
+    chains, transactions = _SPELLINGS[namespace]
+    if chains.fullmatch(chain) is None:
+        yield refuse("payment.chain", f"not a chain id as {namespace} writes it", field=f"{place}/chain")
+    if transactions.fullmatch(reference.tx) is None:
+        yield refuse("payment.tx", f"not a transaction id as {namespace} writes it", field=f"{place}/tx")
 
 
 def payee_answers(case: Case) -> Findings:

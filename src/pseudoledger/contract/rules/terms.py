@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pseudoledger.contract.case import Case, Findings, refuse
 from pseudoledger.contract.rules.market import offer_open
-from pseudoledger.contract.things import Chain, Lease, Mandate, Offer, RegisteredFile, TermsInForce
+from pseudoledger.contract.rules.sublease import lines_from_head_leases
+from pseudoledger.contract.things import Chain, Mandate, Offer, RegisteredFile, TermsInForce
 from pseudoledger.statement.kinds.lease import Terms, TermsLine
-from pseudoledger.statement.values import length_seconds
-
-DEPTH_MAX = 8
-"""Most leases in a chain of subleases."""
+from pseudoledger.statement.values import instant_seconds, length_seconds
 
 
 def _terms(case: Case) -> Terms:
@@ -119,136 +117,36 @@ def _line_fits_offer(case: Case, line: TermsLine, offer: Offer, place: str) -> F
             field=f"{place}/count",
             entry=offer.entry,
         )
-    if offer.payload.facility.country != _terms(case).facility.country:
+    stands, named = offer.payload.facility, _terms(case).facility
+    if stands.country != named.country or stands.subdivision not in {None, named.subdivision}:
         yield refuse(
             "offer.other_place",
-            f"the offer stands in {offer.payload.facility.country}",
-            field="/terms/facility/country",
+            f"the offer stands in {stands.subdivision or stands.country}",
+            field="/terms/facility",
             entry=offer.entry,
         )
 
 
 def _period_fits_offer(case: Case, offer: Offer, place: str) -> Findings:
-    period, offered = _terms(case).period, offer.payload
-    if period.start < offered.available.start or period.until > offered.available.until:
+    """Check the stretch for which the line is taken: an amendment takes it from its start on only."""
+    offered, until = offer.payload, _terms(case).period.until_seconds
+    start = _terms(case).period.start_seconds
+    if case.payload.type == "amendment.proposed":
+        start = instant_seconds(case.payload.effective_from)
+    if start < offered.available.start_seconds or until > offered.available.until_seconds:
         yield refuse(
             "offer.outside_time",
             f"the offer runs from {offered.available.start} until {offered.available.until}",
             field="/terms/period",
             entry=offer.entry,
         )
-    if not length_seconds(offered.length_min) <= period.seconds <= length_seconds(offered.length_max):
+    if not length_seconds(offered.length_min) <= until - start <= length_seconds(offered.length_max):
         yield refuse(
             "offer.length",
             f"leases under {place[1:]} last {offered.length_min} to {offered.length_max}",
             field="/terms/period",
             entry=offer.entry,
         )
-
-
-def lines_from_head_leases(case: Case) -> Findings:
-    """Every sublet line is the lessor's to sublet, and nothing about it is looser than the head lease."""
-    for index, line in enumerate(_terms(case).lines):
-        if line.head_lease is None:
-            continue
-        place = f"/terms/lines/{index}"
-        head = case.book.get(Lease, line.head_lease)
-        if head is None or head.state != "signed" or head.until <= case.now:
-            yield refuse("sublease.no_head", "the head lease does not run", field=f"{place}/head_lease")
-            continue
-        terms = case.terms(head.versions[-1].terms)
-        if not case.book.same_party(terms.lessee, _terms(case).lessor):
-            yield refuse(
-                "sublease.not_lessee",
-                "the lessor is not the lessee of the head lease",
-                field=f"{place}/head_lease",
-                entry=head.entry,
-            )
-        if not terms.sublease_allowed:
-            yield refuse(
-                "sublease.not_allowed",
-                "the head lease does not allow subletting",
-                field=f"{place}/head_lease",
-                entry=head.entry,
-            )
-        if head.depth + 1 >= DEPTH_MAX:
-            yield refuse(
-                "sublease.depth",
-                f"a chain has at most {DEPTH_MAX} leases",
-                field=f"{place}/head_lease",
-                entry=head.entry,
-            )
-        yield from _no_looser(case, line, head, terms, place)
-        yield from _no_cycle(case, head, place)
-
-
-def _no_looser(case: Case, line: TermsLine, head: Lease, terms: Terms, place: str) -> Findings:
-    mine = _terms(case)
-    above = {item.id: item for item in terms.lines}.get(line.head_line or "")
-    if above is None:
-        yield refuse(
-            "sublease.unknown_line",
-            f"the head lease has no line {line.head_line!r}",
-            field=f"{place}/head_line",
-            entry=head.entry,
-        )
-        return
-    if (above.resource, above.chip) != (line.resource, line.chip) or line.count > above.count:
-        yield refuse(
-            "sublease.other_resource",
-            "the head line is another resource, or smaller",
-            field=place,
-            entry=head.entry,
-        )
-    if above.purpose not in {line.purpose, "other"}:
-        yield refuse(
-            "sublease.purpose",
-            f"the head line is for {above.purpose}",
-            field=f"{place}/purpose",
-            entry=head.entry,
-        )
-    if mine.period.start < terms.period.start or mine.period.until > terms.period.until:
-        yield refuse(
-            "sublease.period",
-            "the sublease runs beyond the head lease",
-            field="/terms/period",
-            entry=head.entry,
-        )
-    if mine.facility.country != terms.facility.country:
-        yield refuse(
-            "sublease.place",
-            "the machines stand where the head lease says",
-            field="/terms/facility",
-            entry=head.entry,
-        )
-    residency = {rule.data_set: set(rule.countries) for rule in mine.residency}
-    for rule in terms.residency:
-        if rule.data_set not in residency or not residency[rule.data_set] <= set(rule.countries):
-            yield refuse(
-                "sublease.residency",
-                f"looser than the head lease for {rule.data_set!r}",
-                field="/terms/residency",
-                entry=head.entry,
-            )
-
-
-def _no_cycle(case: Case, head: Lease, place: str) -> Findings:
-    """No party leases its own machines back through a chain."""
-    lessee, above = _terms(case).lessee, head
-    for _ in range(DEPTH_MAX):
-        if case.book.same_party(above.lessor, lessee):
-            yield refuse(
-                "sublease.cycle",
-                "the lessee leases these machines out further up",
-                field=f"{place}/head_lease",
-                entry=above.entry,
-            )
-            return
-        upper = [line.head_lease for line in case.terms(above.versions[0].terms).lines if line.head_lease]
-        higher = case.book.get(Lease, upper[0]) if upper else None
-        if higher is None:
-            return
-        above = higher
 
 
 def mandates_shown(case: Case) -> Findings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pseudoledger.contract.case import Case, Findings, refuse
-from pseudoledger.contract.derive import capacity, first_delivery, usage_answer
+from pseudoledger.contract.derive import capacity, first_delivery, reserved_seconds, usage_answer
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.rules.lease import end_of, final_at, lessee_signs, lessor_signs
 from pseudoledger.contract.things import Lease, MeteredLine, Usage
@@ -75,11 +75,13 @@ def period_follows(case: Case) -> Findings:
         return
     line, start = _metered(case), case.payload.period.start_seconds
     if line.reported_until is not None and start != line.reported_until:
-        yield refuse(
-            "usage.not_contiguous",
-            f"the line is reported until {format_instant(line.reported_until)}: start there",
-            field="/period/from",
-        )
+        follows = _leased_again(case, line.reported_until)
+        if start != follows:
+            yield refuse(
+                "usage.not_contiguous",
+                f"the line is reported until {format_instant(line.reported_until)}: start at {format_instant(follows)}",
+                field="/period/from",
+            )
     delivered = first_delivery(line, case.now)
     if line.reported_until is None and delivered is not None and start < delivered:
         yield refuse(
@@ -87,6 +89,16 @@ def period_follows(case: Case) -> Findings:
             f"the line was delivered at {format_instant(delivered)}",
             field="/period/from",
         )
+
+
+def _leased_again(case: Case, reported_until: int) -> int:
+    """Return when the next period of a line starts: later than its last one only if the terms lacked it."""
+    for version in case.lease.versions:
+        terms = case.terms_at(case.lease, reported_until)
+        if any(line.id == case.payload.line for line in terms.lines):
+            break
+        reported_until = max(reported_until, version.start)
+    return reported_until
 
 
 def replaced_may_change(case: Case) -> Findings:
@@ -112,7 +124,7 @@ def replaced_may_change(case: Case) -> Findings:
         )
     elif answer == "gone":
         yield refuse("usage.replaced", "the report was replaced already", field="/replaces", entry=old.entry)
-    if case.payload.chip_seconds - old.base < _billed(old):
+    if _would_bill(case) < _billed(old):
         yield refuse(
             "usage.below_billed",
             "less than was billed for the period",
@@ -122,7 +134,21 @@ def replaced_may_change(case: Case) -> Findings:
 
 
 def _billed(usage: Usage) -> int:
-    return usage.billed_before + (usage.agreed_chip_seconds if usage.billed_by else 0)
+    """Return the unit-seconds billed for a period so far: the agreed part includes what was billed before."""
+    return usage.agreed_chip_seconds if usage.billed_by else usage.billed_before
+
+
+def _would_bill(case: Case) -> int:
+    """Return what the period comes to once the correction is confirmed, as `derive.billable` has it."""
+    said, leased = case.payload, _leased_line(case)
+    terms = case.terms_at(case.lease, said.period.start_seconds)
+    rate = next((rate for rate in terms.tariff.lines if rate.line == said.line), None)
+    if leased is None or rate is None or rate.basis != "reserved":
+        return int(said.chip_seconds - _base(case))
+    start, until = said.period.start_seconds, said.period.until_seconds
+    return reserved_seconds(
+        _metered(case), leased.count, start, until, downtime_s=said.downtime_s, now=case.now
+    )
 
 
 def _base(case: Case) -> int:

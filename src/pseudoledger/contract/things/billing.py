@@ -22,6 +22,8 @@ class Invoice(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """An invoice and all that happened to it. open = total - credited - declared payments + refunds."""
 
     lease: str
+    contract: str
+    """Terms under which it was issued."""
     number: str
     issuer: str
     payer: str

@@ -26,9 +26,8 @@ class Chain(Thing, frozen=True, kw_only=True, omit_defaults=True):
     handover: Handover | None = None
     revoked_by: str | None = None
     """Statement that took the key out of force, by revocation or pending recovery."""
-    earlier_recovery: str | None = None
-    rotated_at: int = 0
-    """When the last rotation took effect: for 14 days the earlier recovery key overrides it."""
+    earlier: tuple[tuple[str, int], ...] = ()
+    """Recovery keys from before rotations, oldest first, each with the time until which it overrides them."""
     entry: int
 
 

@@ -95,8 +95,12 @@ class Bid(Thing, frozen=True, kw_only=True, omit_defaults=True):
 
     on: str
     bidder: str
-    owner: str
+    addressee: str
+    """Whose offer or demand it is on."""
     last: str
+    placed_by: str
+    """The bidder, or the broker that bid for it: its quota counts the bid."""
+    mandate: str | None = None
     valid_to: int
     state: Literal["open", "rejected", "withdrawn"] = "open"
     entry: int

@@ -230,5 +230,8 @@ class LeaseEnded(Value):
         reveals="identity",
     )
     entry: Ref | None = note(
-        "The statement that shows the condition of a code from 20000", reveals="reference", default=None
+        "What shows the condition of a code from 20000: the id of the invoice, revocation or end of the head"
+        " lease; for 20002 the SHA-256 of the registered file",
+        reveals="reference",
+        default=None,
     )
