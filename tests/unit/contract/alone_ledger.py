@@ -37,9 +37,7 @@ def founding(changes=(), *, aud=None, sub=ORIGIN, index=0, who=FOUNDER) -> Case:
     raw = envelope.sign(who, draft(tree), sub=sub, aud=aud, iat=START)
     statement = envelope.decode(raw)
     payload = parse(statement.payload)
-    return replace(
-        table.case(table.founding), book=Book(), statement=statement, payload=payload, index=index
-    )
+    return replace(table.case(table.founding), book=Book(), statement=statement, payload=payload, index=index)
 
 
 def _clear(payload):

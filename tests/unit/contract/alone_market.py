@@ -251,7 +251,9 @@ def a_match_is_made_within_the_scope():
 @alone("mandate.over")
 def a_match_is_made_while_the_mandate_lasts():
     deal = brought_together()
-    deal.mandate = deal.table.act(deal.lessor, mandate(deal.broker.did, number="M2", until="2026-01-03T00:00:00Z"))
+    deal.mandate = deal.table.act(
+        deal.lessor, mandate(deal.broker.did, number="M2", until="2026-01-03T00:00:00Z")
+    )
     deal.table.later(2 * DAY)
     return matching(deal)
 
