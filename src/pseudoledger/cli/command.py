@@ -180,6 +180,17 @@ def perform(
             path = out if len(acts) == 1 else out.with_name(f"{out.stem}-{number + 1}{out.suffix}")
             _show_written(desk, act, item, path, as_json=as_json)
         return
+    settle(desk, list(zip(acts, signed, strict=True)), dry_run=dry_run, as_json=as_json)
+
+
+def settle(
+    desk: Desk, pairs: Sequence[tuple[Act, Signed]], *, dry_run: bool, as_json: bool, quiet: bool = False
+) -> list[dict[str, Any]]:
+    """Register signed acts and print what came of each, but for `quiet`; exits 1 if one was refused.
+
+    Disclosures are kept before anything is registered, and thrown away where it was refused.
+    """
+    signed = [item for _, item in pairs]
     kept = [] if dry_run else [kept_at for item in signed if (kept_at := _keep(desk, item)) is not None]
     try:
         answers = desk.register([item.raw for item in signed], dry_run=dry_run)
@@ -188,7 +199,7 @@ def perform(
             kept_at.unlink(missing_ok=True)
         raise
     results = []
-    for act, item, answer in zip(acts, signed, answers, strict=True):
+    for (act, item), answer in zip(pairs, answers, strict=True):
         path = desk.disclosures / f"{item.id}.disclosures.json"
         if not isinstance(answer, Registered) and path in kept:
             path.unlink(missing_ok=True)
@@ -197,7 +208,9 @@ def perform(
             outcome(answer, kind=item.kind, dry_run=dry_run, then=act.then, title=act.title)
             | ({"disclosures": str(path)} if path in kept else {})
         )
-    show_outcomes(results, as_json=as_json)
+    if not quiet:
+        show_outcomes(results, as_json=as_json)
+    return results
 
 
 def _keep(desk: Desk, item: Signed) -> Path | None:

@@ -16,6 +16,7 @@ from typing import TypeVar
 from pseudoledger.cli.desk import Desk
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import listed, short, short_did
+from pseudoledger.cli.values import did as did_value
 from pseudoledger.contract.things import (
     Amendment,
     Bid,
@@ -33,8 +34,8 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
-from pseudoledger.errors import MalformedError
-from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX, key_from_did
+from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
+from pseudoledger.statement.kinds import Subject
 
 T = TypeVar("T", bound=Thing)
 
@@ -42,6 +43,21 @@ PREFIX_MIN = 6
 """Fewest hex digits that may stand for an id."""
 CANDIDATES_SHOWN = 4
 _HEX = re.compile(r"[0-9a-f]{6,64}", re.ASCII)
+
+
+SUBJECTS: MappingProxyType[Subject, tuple[type[Thing], ...]] = MappingProxyType(
+    {
+        Subject.OFFER: (Offer,),
+        Subject.DEMAND: (Demand,),
+        Subject.OFFER_OR_DEMAND: (Offer, Demand),
+        Subject.MANDATE: (Mandate,),
+        Subject.BID: (Bid,),
+        Subject.LEASE: (Lease,),
+        Subject.INVOICE: (Invoice,),
+        Subject.PAYMENT: (Payment,),
+    }
+)
+"""Among which things the subject of a kind is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +149,16 @@ def _by_number(desk: Desk, cls: type[Thing], text: str) -> Iterator[str]:
         yield from (row[0] for row in rows)
 
 
+def number_used(desk: Desk, kinds: tuple[str, ...], number: str) -> bool:
+    """Tell whether any statement of some kinds has a number, whoever issued it."""
+    marks = ", ".join("?" for _ in kinds)
+    rows = desk.store.tables.execute(
+        f"SELECT 1 FROM entries WHERE type IN ({marks}) AND instr(statement, ?) LIMIT 1",  # noqa: S608 - marks only
+        [*kinds, f'"number":"{number}"'.encode()],
+    )
+    return rows.fetchone() is not None
+
+
 def _near(desk: Desk, cls: type[Thing], text: str) -> str:
     """Return a hint with numbers that are like the one given."""
     path = "$.payload.number" if cls in {Offer, Demand} else "$.number"
@@ -173,11 +199,7 @@ def _entry(thing: Thing) -> int:
 def did_of(desk: Desk, text: str, option: str) -> str:
     """Return the did that a text names: itself, a key held here, a declared label, or a did's beginning."""
     if text.startswith(DID_PREFIX) and len(text) == DID_LENGTH:
-        try:
-            key_from_did(text)
-        except MalformedError as error:
-            raise WrongUse(f"{option}: {error.message}") from None
-        return text
+        return did_value(text, option)
     for did, name in desk.names.items():
         if name == text:
             return did

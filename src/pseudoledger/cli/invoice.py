@@ -9,13 +9,12 @@ import typer
 
 from pseudoledger.cli.command import Act, Acting, acting, group
 from pseudoledger.cli.failure import WrongUse
-from pseudoledger.cli.find import find
+from pseudoledger.cli.find import find, number_used
 from pseudoledger.cli.lease import LeaseArgument
 from pseudoledger.cli.show import money
 from pseudoledger.cli.values import amount, choice, pair, tax
 from pseudoledger.contract.derive import due_minor
-from pseudoledger.contract.rules.invoice import number_key
-from pseudoledger.contract.things import Invoice, Lease, Mandate, Taken
+from pseudoledger.contract.things import Invoice, Lease, Mandate
 from pseudoledger.market.invoicing import (
     InvoiceDraft,
     draft_commission,
@@ -139,8 +138,7 @@ def run(
 def _free_numbers(acting: Acting, prefix: str) -> Iterator[str]:
     for count in range(1, NUMBERS_TRIED_MAX):
         number = f"{prefix}{count}"
-        taken = acting.desk.book.get(Taken, number_key(acting.party, number))
-        if taken is None:
+        if not number_used(acting.desk, ("invoice.issued", "credit.issued"), number):
             yield number
     raise WrongUse(f"--prefix: the numbers of {prefix!r} are used up", hint="choose another prefix")
 

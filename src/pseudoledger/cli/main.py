@@ -2,48 +2,78 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
+from pseudoledger.cli import (
+    agenda,
+    bench,
+    bid,
+    broker,
+    delivery,
+    demand,
+    demo,
+    identity,
+    identity_acts,
+    invoice,
+    invoice_show,
+    lease,
+    lease_change,
+    lease_show,
+    ledger,
+    market,
+    market_match,
+    offer,
+    payment,
+    pool,
+    receipts,
+    statements,
+    usage,
+    verify,
+)
 from pseudoledger.cli.failure import DONE, INTERRUPTED, interrupted, report
+from pseudoledger.errors import PseudoledgerError
 
 SUMMARY = (
     "A ledger of compute leases between parties known only by their keys: signed, chained, proved, and"
     " verifiable offline by anybody."
 )
-MODULES = (
-    "ledger",
-    "identity",
-    "statements",
-    "pool",
-    "offer",
-    "demand",
-    "broker",
-    "bid",
-    "lease",
-    "lease_change",
-    "lease_show",
-    "delivery",
-    "usage",
-    "invoice",
-    "invoice_show",
-    "payment",
-    "agenda",
-    "receipts",
-    "market",
-    "demo",
-    "bench",
+PARTS = (
+    ledger,
+    verify,
+    identity,
+    identity_acts,
+    statements,
+    pool,
+    offer,
+    demand,
+    broker,
+    bid,
+    lease,
+    lease_change,
+    lease_show,
+    delivery,
+    usage,
+    invoice,
+    invoice_show,
+    payment,
+    agenda,
+    receipts,
+    market,
+    market_match,
+    demo,
+    bench,
 )
-"""Modules whose `APPS` make up the command line, in the order of the help; those not installed are left out."""
+"""Modules whose `APPS` make up the command line, in the order of the help."""
 
 
 def build() -> typer.Typer:
@@ -57,10 +87,9 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for name in MODULES:
-        if find_spec(f"pseudoledger.cli.{name}") is not None:
-            for part in import_module(f"pseudoledger.cli.{name}").APPS:
-                app.add_typer(part)
+    for module in PARTS:
+        for part in module.APPS:
+            app.add_typer(part)
     return app
 
 
@@ -83,24 +112,29 @@ _root.__doc__ = SUMMARY
 
 
 def run(arguments: Sequence[str], *, program: str = "pl") -> int:
-    """Run one command and return its exit code; every error ends here as clear lines on stderr."""
+    """Run one command and return its exit code; every error made on purpose ends here as clear lines."""
     try:
         answer = get_command(build()).main(args=list(arguments), prog_name=program, standalone_mode=False)
-    except TyperException as error:
-        return report(error)
-    except typer.Abort:
-        return interrupted()
-    except KeyboardInterrupt:
-        return interrupted()
     except BrokenPipeError:
         return DONE
-    except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
+    except (TyperException, PseudoledgerError, OSError, sqlite3.Error) as error:
         return report(error)
+    except (typer.Abort, KeyboardInterrupt):
+        return interrupted()
     if answer == INTERRUPTED:
         return interrupted()
     return answer if isinstance(answer, int) else DONE
 
 
+def last_resort(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Stand in for Python's own trace: one line that asks for a report. The exit code is 1 all the same."""
+    if isinstance(error, Exception):
+        report(error)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
 def main() -> None:
     """Run the command line of this process."""
+    sys.excepthook = last_resort
     sys.exit(run(sys.argv[1:], program=Path(sys.argv[0]).name))

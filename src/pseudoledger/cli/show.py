@@ -189,7 +189,8 @@ def hours(unit_seconds: int) -> str:
 class Meter:
     """Progress of a long task; silent where stderr is no terminal."""
 
-    advance: Callable[[int], None] = field(default=lambda _: None)
+    advance: Callable[[int, int | None], None] = field(default=lambda _done, _total: None)
+    """Told how much is done, and of how much where that became known."""
 
 
 @contextmanager
@@ -202,7 +203,7 @@ def progress(what: str, total: int | None) -> Iterator[Meter]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=screen, transient=True) as bars:
         task = bars.add_task(what, total=total)
-        yield Meter(advance=lambda done: bars.update(task, completed=done))
+        yield Meter(advance=lambda done, of: bars.update(task, completed=done, total=of))
 
 
 def listed(items: Iterable[str]) -> str:

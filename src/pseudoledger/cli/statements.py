@@ -24,9 +24,8 @@ from pseudoledger.cli.command import (
 from pseudoledger.cli.desk import Desk, read_file, write_file
 from pseudoledger.cli.examples import example
 from pseudoledger.cli.failure import WrongUse
-from pseudoledger.cli.find import find_any, party_name
+from pseudoledger.cli.find import SUBJECTS, find_any, party_name
 from pseudoledger.cli.show import Column, Facts, Sheet, present, print_json, progress, when
-from pseudoledger.contract.rules.common import THING_OF_SUBJECT
 from pseudoledger.errors import MalformedError, PseudoledgerError
 from pseudoledger.ledger.transparent import detach
 from pseudoledger.registrar import Registered, receipt_of
@@ -140,7 +139,7 @@ def _tree(file: Path) -> dict[str, Any]:
 
 def _subject(desk: Desk, kind: Kind, about: str | None) -> str | None:
     """Resolve what a statement is about by its kind."""
-    classes = THING_OF_SUBJECT.get(kind.subject)
+    classes = SUBJECTS.get(kind.subject)
     if classes is None:
         return about
     if about is None:
@@ -184,7 +183,7 @@ def submit(
                         path.write_bytes(registrar.receipt(answer.index))
                         result["receipt"] = str(path)
                     results.append(result)
-                meter.advance(len(results))
+                meter.advance(len(results), len(raws))
         show_outcomes(results, as_json=as_json)
 
 
