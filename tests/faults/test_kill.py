@@ -26,9 +26,11 @@ def kill_once(directory, number, rng):
         [sys.executable, CHILD, directory, "run", str(number)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert child.stdout.readline() == b"ready\n", child.stderr.read()
-    time.sleep(rng.random() ** 2 * 0.25)
+    # Now and then at once, otherwise in the midst of work, however slow this machine is.
+    said = b"".join(child.stdout.readline() for _ in range(rng.choice([0, 1, rng.randrange(2, 80)])))
+    time.sleep(rng.random() * 0.02)
     os.kill(child.pid, signal.SIGKILL)
-    said, _ = child.communicate()
+    said += child.communicate()[0]
     assert child.returncode == -signal.SIGKILL
     lines = [line.split() for line in said.split(b"\n")[:-1]]
     return [(int(index), bytes.fromhex(raw.decode()), receipt.decode()) for _, index, raw, receipt in lines]
@@ -60,7 +62,7 @@ def rounds(directory, first, seed):
         clock=lambda: 2_000_000_000_000,
     ) as registrar:
         assert all(registrar.store.entry(index).statement == raw for index, raw, _ in acknowledged)
-    assert len(acknowledged) > ROUNDS, "the writers were killed before they could write"
+    assert acknowledged
     assert verify(directory / "ledger").verdict is Verdict.VALID
 
 
