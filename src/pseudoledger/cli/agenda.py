@@ -20,26 +20,26 @@ APPS = (app,)
 
 COMMANDS = MappingProxyType(
     {
-        "lease.signed": "lease sign",
-        "lease.rejected": "lease reject",
-        "lease.proposed": "lease propose",
-        "amendment.signed": "lease sign-amendment",
-        "bid.countered": "bid counter",
-        "bid.rejected": "bid reject",
-        "delivery.accepted": "delivery accept",
-        "delivery.refused": "delivery refuse",
-        "usage.confirmed": "usage confirm",
-        "usage.contested": "usage contest",
-        "usage.reported": "usage report",
-        "invoice.accepted": "invoice accept",
-        "invoice.rejected": "invoice reject",
-        "payment.declared": "payment declare",
-        "payment.confirmed": "payment confirm",
-        "payment.denied": "payment deny",
-        "identity.adopted": "id adopt",
+        "lease.signed": "pl lease sign {ref}",
+        "lease.rejected": "pl lease reject {ref}",
+        "lease.proposed": "pl lease propose NUMBER --answers {ref}",
+        "amendment.signed": "pl lease sign-amendment {ref}",
+        "bid.countered": "pl bid counter {ref}",
+        "bid.rejected": "pl bid reject {ref}",
+        "delivery.accepted": "pl delivery accept {ref}",
+        "delivery.refused": "pl delivery refuse {ref}",
+        "usage.confirmed": "pl usage confirm {ref}",
+        "usage.contested": "pl usage contest {ref}",
+        "usage.reported": "pl usage report {about} --replaces {ref}",
+        "invoice.accepted": "pl invoice accept {ref}",
+        "invoice.rejected": "pl invoice reject {ref}",
+        "payment.declared": "pl payment declare NUMBER --invoice {ref}",
+        "payment.confirmed": "pl payment confirm {ref}",
+        "payment.denied": "pl payment deny {ref}",
+        "identity.adopted": "pl id adopt {about}",
     }
 )
-"""The command that makes each kind of answer."""
+"""The command that makes each kind of answer, up to where it names what it answers."""
 
 
 @reading(app, "todo", examples=("pl todo --as bob", "pl todo --as bob --json"))
@@ -54,7 +54,8 @@ def todo(
     party, now = desk.book.root_of(did_of(desk, who, "--as")), desk.now
     rows: list[dict[str, Any]] = []
     for task in agenda(desk.book, party, now):
-        commands = [f"pl {COMMANDS[kind]}" for kind in task.answers]
+        about = task.about if task.about.startswith("did:") else short(task.about)
+        commands = [COMMANDS[kind].format(ref=short(task.ref), about=about) for kind in task.answers]
         rows.append({"id": task.ref, **asdict(task), "overdue": _past(task.by, now), "commands": commands})
     columns = (
         id_column(),
@@ -72,4 +73,4 @@ def _past(by: int | None, now: int) -> bool:
 
 
 def _answer(row: Row) -> str:
-    return f"{' | '.join(row['commands'])} {short(row['id'])}"
+    return "\n".join(row["commands"])

@@ -15,7 +15,6 @@ from typer.exceptions import TyperException
 
 from pseudoledger.cli.show import errors
 from pseudoledger.errors import (
-    KeystoreError,
     MalformedError,
     PeerError,
     PseudoledgerError,
@@ -59,8 +58,8 @@ def _lines(error: Exception) -> list[str]:
     match error:
         case RegistrationRefused(findings=findings):
             return [f"refused: {finding}" for finding in findings]
-        case MalformedError(findings=findings) if len(findings) > 1:
-            return [*(f"error: {finding}" for finding in findings), *_hint(error.hint)]
+        case MalformedError(findings=findings) if len(findings) > 1 or error.field:
+            return [*(f"error: {_one_line(str(item))}" for item in findings), *_hint(error.hint)]
         case PseudoledgerError():
             word = "wrong use" if isinstance(error, WrongUse) else "error"
             return [f"{word}: {_one_line(error.message)}", *_hint(error.hint)]
@@ -92,11 +91,6 @@ def _hint(text: str) -> list[str]:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def fault(error: KeystoreError) -> WrongUse:
-    """Return a missing key name as wrong use: the name was given on the command line."""
-    return WrongUse(error.message, hint=error.hint)
 
 
 def interrupted() -> int:

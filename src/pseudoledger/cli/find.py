@@ -16,6 +16,7 @@ from typing import TypeVar
 from pseudoledger.cli.desk import Desk
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import listed, short, short_did
+from pseudoledger.cli.values import did as did_value
 from pseudoledger.contract.things import (
     Amendment,
     Bid,
@@ -33,8 +34,7 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
-from pseudoledger.errors import MalformedError
-from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX, key_from_did
+from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
 from pseudoledger.statement.kinds import Subject
 
 T = TypeVar("T", bound=Thing)
@@ -199,11 +199,7 @@ def _entry(thing: Thing) -> int:
 def did_of(desk: Desk, text: str, option: str) -> str:
     """Return the did that a text names: itself, a key held here, a declared label, or a did's beginning."""
     if text.startswith(DID_PREFIX) and len(text) == DID_LENGTH:
-        try:
-            key_from_did(text)
-        except MalformedError as error:
-            raise WrongUse(f"{option}: {error.message}") from None
-        return text
+        return did_value(text, option)
     for did, name in desk.names.items():
         if name == text:
             return did

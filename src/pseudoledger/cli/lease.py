@@ -47,6 +47,27 @@ WorkloadOption = Annotated[
 ]
 
 
+PriceOption = Annotated[
+    list[str] | None, typer.Option("--price", help="LINE=PRICE/h, where another price was agreed.")
+]
+WorthOption = Annotated[
+    list[str] | None, typer.Option("--worth", help="LINE=NUMBER: worth of a unit against the reference chip.")
+]
+AnswersOption = Annotated[
+    str | None,
+    typer.Option("--answers", help="Demand, bid or match that it answers; the offer where not said."),
+]
+AssetOption = Annotated[
+    list[str] | None, typer.Option("--asset", help="Token accepted in payment (CAIP-19).")
+]
+ResidencyOption = Annotated[
+    list[str] | None, typer.Option("--residency", help="DATASET=DE,FR: where a data set may be.")
+]
+PolicyOption = Annotated[
+    list[str] | None, typer.Option("--policy", help="SHA-256 of a registered policy that applies.")
+]
+
+
 @acting(
     app,
     "propose",
@@ -69,30 +90,16 @@ def propose(
     template: Annotated[
         str, typer.Option("--template", help="on-demand, reserved-term or interruptible.")
     ] = "on-demand",
-    answers: Annotated[
-        str | None,
-        typer.Option("--answers", help="Demand, bid or match that it answers; the offer where not said."),
-    ] = None,
+    answers: AnswersOption = None,
     purpose: Annotated[str, typer.Option("--purpose", help="train, infer or other.")] = "other",
-    price: Annotated[
-        list[str] | None, typer.Option("--price", help="LINE=PRICE/h, where another price was agreed.")
-    ] = None,
-    worth: Annotated[
-        list[str] | None,
-        typer.Option("--worth", help="LINE=NUMBER: worth of a unit against the reference chip."),
-    ] = None,
+    price: PriceOption = None,
+    worth: WorthOption = None,
     tax_said: Annotated[str, typer.Option("--tax", help="Category and rate: O, AE, 'S 19'.")] = "O",
     pay: PayOption = None,
-    asset: Annotated[
-        list[str] | None, typer.Option("--asset", help="Token accepted in payment (CAIP-19).")
-    ] = None,
+    asset: AssetOption = None,
     mandate: MandateOption = None,
-    where: Annotated[
-        list[str] | None, typer.Option("--residency", help="DATASET=DE,FR: where a data set may be.")
-    ] = None,
-    policy: Annotated[
-        list[str] | None, typer.Option("--policy", help="SHA-256 of a registered policy that applies.")
-    ] = None,
+    where: ResidencyOption = None,
+    policy: PolicyOption = None,
     arbiter: Annotated[
         str | None, typer.Option("--arbiter", help="Who decides disputes.", show_default=False)
     ] = None,

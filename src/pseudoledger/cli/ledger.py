@@ -13,17 +13,25 @@ from pseudoledger.cli.desk import NOW, Desk, last_signed_path
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import Facts, present, when
 from pseudoledger.cli.values import length
-from pseudoledger.errors import PseudoledgerError
+from pseudoledger.errors import PeerUnreachable, PseudoledgerError
 from pseudoledger.identity.last_signed import LastSigned, read_state
-from pseudoledger.ledger.checkpoint import check_origin
 from pseudoledger.registrar import Registrar
-from pseudoledger.statement.kinds.ledger import Policy
+from pseudoledger.statement.kinds.ledger import Policy, is_origin
 from pseudoledger.statement.values import format_block_time, length_seconds
 
 app = typer.Typer()
 
 COUNTED = ("pool", "offer", "demand", "mandate", "bid", "lease", "delivery", "usage", "invoice", "payment")
 """Things that `status` counts, by the names under which they are stored."""
+
+
+OpenMaxOption = Annotated[
+    int, typer.Option("--open-max", help="Open offers, bids and proposals that one identity may have.")
+]
+CapOption = Annotated[
+    int, typer.Option("--commission-cap-bps", help="Most that all brokers of a lease may take, in 0.01 %.")
+]
+AgeOption = Annotated[str, typer.Option("--max-age", help="Refuse statements signed longer ago than this.")]
 
 
 @plain(
@@ -40,16 +48,9 @@ def init(
         str, typer.Option("--origin", help="Name of the ledger, for all time: host, or host/path.")
     ],
     *,
-    open_max: Annotated[
-        int, typer.Option("--open-max", help="Open offers, bids and proposals that one identity may have.")
-    ] = 100,
-    cap: Annotated[
-        int,
-        typer.Option("--commission-cap-bps", help="Most that all brokers of a lease may take, in 0.01 %."),
-    ] = 1000,
-    max_age: Annotated[
-        str, typer.Option("--max-age", help="Refuse statements signed longer ago than this.")
-    ] = "30d",
+    open_max: OpenMaxOption = 100,
+    cap: CapOption = 1000,
+    max_age: AgeOption = "30d",
     simulated: Annotated[
         bool,
         typer.Option(
@@ -57,20 +58,31 @@ def init(
             help=f"Take the time from {NOW}, for rehearsals; every page and report will say so.",
         ),
     ] = False,
+    key_names: Annotated[
+        str | None,
+        typer.Option(
+            "--key-names", help="First part of the names of the two keys; the origin where not said."
+        ),
+    ] = None,
     unsealed: Annotated[
         bool, typer.Option("--unsealed", help="Keep the new keys without a passphrase.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Found a ledger: make its two keys, write its first entry and seal it with the first block."""
-    check_origin(origin)
+    if not is_origin(origin):
+        raise WrongUse(
+            f"--origin: {origin!r} is no name of a ledger",
+            hint="for example market.example/compute, in lower case",
+        )
     if (directory / "ledger.db").exists():
         raise WrongUse(f"{directory} holds a ledger already", hint="choose another directory")
     if directory.is_dir() and any(directory.iterdir()):
         raise WrongUse(f"{directory} is not empty", hint="choose a new or an empty directory")
     policy = _policy(open_max, cap, max_age, simulated=simulated)
+    _make(directory)
     desk = Desk(directory)
-    stem = origin.replace("/", "-").replace("~", "-").lower()[:50]
+    stem = key_names or origin.replace("/", "-").replace("~", "-").lower()[:50]
     names = f"{stem}-founder", f"{stem}-ledger"
     clock = desk.found_clock(simulated=simulated)
     for name in names:
@@ -99,18 +111,34 @@ def init(
         "last_signed": str(record),
         "clock": policy.clock,
     }
+    present(_founded(desk, value), as_json=as_json)
+
+
+def _founded(desk: Desk, value: dict[str, str]) -> Facts:
+    """Say what was founded, and what to keep."""
+    founder, ledger_key = value["founder_key_name"], value["ledger_key_name"]
     facts = [
-        ("origin", origin),
-        ("ledger id", state.id),
-        ("ledger key", state.ledger_key),
-        ("keys", f"{names[0]}, {names[1]} in {desk.keystore.directory}"),
-        ("keep", f"{names[0]} offline: it alone changes policy and ledger key"),
-        ("keep", f"{record.name} beside {names[1]}, and never restore it from a backup"),
+        ("origin", value["origin"]),
+        ("ledger id", value["ledger"]),
+        ("ledger key", value["ledger_key"]),
+        ("keys", f"{founder}, {ledger_key} in {desk.keystore.directory}"),
+        ("keep", f"{founder} offline: it alone changes policy and ledger key"),
+        ("keep", f"{ledger_key}.last-signed beside {ledger_key}, and never restore it from a backup"),
         ("publish", "the ledger key above, so that others can check receipts with it"),
-        ("next", f"pl id new NAME; then set PSEUDOLEDGER_DIR={directory}"),
+        ("next", f"pl id new NAME; then set PSEUDOLEDGER_DIR={value['directory']}"),
     ]
-    note = "The clock is simulated: this ledger proves no times." if simulated else ""
-    present(Facts(title=f"Founded {directory}", facts=facts, value=value, note=note), as_json=as_json)
+    note = "The clock is simulated: this ledger proves no times." if value["clock"] == "simulated" else ""
+    return Facts(title=f"Founded {value['directory']}", facts=facts, value=value, note=note)
+
+
+def _make(directory: Path) -> None:
+    """Make the directory before any key is made."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PeerUnreachable(
+            f"{directory}: {error.strerror}", hint="choose a directory that can be written"
+        ) from error
 
 
 def _policy(open_max: int, cap: int, max_age: str, *, simulated: bool) -> Policy:

@@ -13,8 +13,8 @@ from pseudoledger.cli.desk import Desk, read_file, write_file
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import Facts, present, progress
 from pseudoledger.cli.statements import find_statement
+from pseudoledger.cli.values import did
 from pseudoledger.errors import PeerUnreachable, StoreError
-from pseudoledger.identity.keys import key_from_did
 from pseudoledger.ledger.receipt import decode_receipt, verify_receipt
 from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tiles import (
@@ -93,7 +93,7 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check, offline and from two files, that a ledger has registered a statement."""
-    key_from_did(key)
+    did(key, "--key")
     bare = detach(read_file(statement)).statement
     decoded = envelope.decode(bare)
     decoded.verify()

@@ -17,6 +17,7 @@ from typing import Any
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.contract.tables import Tables
 from pseudoledger.errors import MalformedError
+from pseudoledger.identity.keys import key_from_did
 from pseudoledger.statement.values import (
     INTEGER_MAX,
     date_seconds,
@@ -271,3 +272,12 @@ def unit_seconds(text: str, option: str) -> int:
 def seconds(text: str, option: str) -> int:
     """Read a length, or 0, into seconds."""
     return 0 if text.strip() in {"0", "0s", "0h"} else length_seconds(length(text, option))
+
+
+def did(text: str, option: str) -> str:
+    """Read a whole did:key."""
+    try:
+        key_from_did(text)
+    except MalformedError as error:
+        raise WrongUse(f"{option}: {error.message}") from None
+    return text

@@ -15,8 +15,8 @@ from pseudoledger.cli.command import JsonOption, plain
 from pseudoledger.cli.desk import Desk, read_file
 from pseudoledger.cli.failure import CHECK_FAILED, WrongUse
 from pseudoledger.cli.show import Facts, errors, present, progress
+from pseudoledger.cli.values import did
 from pseudoledger.errors import PeerUnreachable
-from pseudoledger.identity.keys import key_from_did
 from pseudoledger.ledger.description import Description
 
 app = typer.Typer()
@@ -53,7 +53,7 @@ def verify(
 ) -> None:
     """Verify a ledger from its bytes: form, signatures, chain, root, rules, and all that is stored beside."""
     if key is not None:
-        key_from_did(key)
+        did(key, "--key")
     kept = [read_file(path) for path in against or ()]
     report = run_check(directory, key=key, against=kept, rules=not no_rules, all_findings=all_findings)
     show_report(directory, report, as_json=as_json)
