@@ -159,8 +159,8 @@ def errors_page() -> str:
     for name, value in vars(errors).items():
         if inspect.isclass(value) and issubclass(value, errors.PseudoledgerError):
             base = value.__bases__[0].__name__
-            code = exit_code(value.__new__(value))
-            out.append(f"| `{name}` | `{base}` | {_first_line(value)} | {code} |")
+            status = exit_code(value.__new__(value))
+            out.append(f"| `{name}` | `{base}` | {_first_line(value)} | {status} |")
     out += ["\n## Codes of form\n"]
     out.append(
         "Codes of `MalformedError` and of refusals before any rule: the statement, payload or value is not of the"
