@@ -4,6 +4,7 @@ import copy
 from dataclasses import replace
 
 from alone import alone, put
+
 from play import DAY, FOUNDER, LEDGER, START, Deal, Table, changed, key
 from play.papers import (
     NOWHERE,
