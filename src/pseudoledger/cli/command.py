@@ -19,7 +19,7 @@ from rich.markup import escape
 
 from pseudoledger.cli.desk import Desk, Signed, write_file
 from pseudoledger.cli.failure import CHECK_FAILED
-from pseudoledger.cli.show import Facts, Shown, errors, present, print_json
+from pseudoledger.cli.show import Facts, Sheet, Shown, errors, present, print_json
 from pseudoledger.identity.keys import Signer
 from pseudoledger.registrar import Answer, Registered
 
@@ -174,6 +174,9 @@ def perform(
 ) -> None:
     """Seal, sign and register some acts, or write them to files; print what came of each."""
     desk = actor.desk
+    if not acts:
+        present(Sheet(title="Done", columns=(), rows=(), empty="there was nothing to do"), as_json=as_json)
+        return
     signed = [desk.sign(actor.signer, act.tree, sub=act.sub, clear=clear) for act in acts]
     if out is not None:
         for number, (act, item) in enumerate(zip(acts, signed, strict=True)):

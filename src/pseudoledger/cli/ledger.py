@@ -86,6 +86,8 @@ def init(
     names = f"{stem}-founder", f"{stem}-ledger"
     clock = desk.found_clock(simulated=simulated)
     for name in names:
+        desk.new_name(name)
+    for name in names:
         desk.keystore.create_key(name, passphrase=desk.new_passphrase(name, unsealed=unsealed))
     founder, signer = (desk.keystore.open(name, desk.ask) for name in names)
     record = last_signed_path(desk.keystore, names[1])

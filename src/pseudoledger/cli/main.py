@@ -21,6 +21,7 @@ from pseudoledger.cli import (
     broker,
     delivery,
     demand,
+    demo,
     identity,
     identity_acts,
     invoice,
@@ -69,6 +70,7 @@ PARTS = (
     receipts,
     market,
     market_match,
+    demo,
     bench,
 )
 """Modules whose `APPS` make up the command line, in the order of the help."""
