@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +83,12 @@ class Acting:
 
 def epilog(examples: Sequence[str]) -> str:
     """Return the examples of a command as its help shows them."""
-    return "\n\n".join(["Examples:", *(f"  {escape(example)}" for example in examples)])
+    return "\n\n".join(["Examples:", *(f"  {as_is(example)}" for example in examples)])
+
+
+def as_is(text: str) -> str:
+    """Return a text as markup that shows it unchanged: rich would make an emoji of the middle of did:key:z6Mk."""
+    return re.sub(r"(?<=:)(\w+):", r"\1[default]:[/default]", escape(text))
 
 
 def group(name: str, summary: str) -> typer.Typer:
@@ -159,7 +165,7 @@ def _dress(run: Work, work: Work, **common: tuple[Any, Any]) -> None:
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + shared
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    run.__doc__ = escape(inspect.getdoc(work) or "")
+    run.__doc__ = as_is(inspect.getdoc(work) or "")
     run.__name__ = work.__name__
 
 

@@ -22,7 +22,7 @@ def commands(group, path=()):
 
 COMMANDS = dict(commands(ROOT))
 EXAMPLES = [
-    rich.text.Text.from_markup(line.strip()).plain
+    rich.text.Text.from_markup(line.strip(), emoji=False).plain
     for command in COMMANDS.values()
     for line in (command.epilog or "").split("\n\n")[1:]
 ]
@@ -92,6 +92,11 @@ def test_every_example_parses(example, monkeypatch):
 def test_no_arguments_show_the_help(capsys):
     assert run([]) == 2
     assert "Commands" in capsys.readouterr().out
+
+
+def test_a_did_stays_a_did(capsys):
+    assert run(["verify", "--help"]) == 0
+    assert "did:key:z6Mk" in capsys.readouterr().out
 
 
 def test_version(capsys):
