@@ -3,12 +3,18 @@
 import shutil
 import sqlite3
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pseudoledger.bench.workload import Load, _signer
+from pseudoledger.contract.ruleset import newest, newest_tables
 from pseudoledger.identity.last_signed import LastSigned
-from pseudoledger.ledger.store import Store
+from pseudoledger.ledger.block import Link, next_block
+from pseudoledger.ledger.checkpoint import sign_checkpoint
+from pseudoledger.ledger.description import Description
+from pseudoledger.ledger.note import format_note
+from pseudoledger.ledger.receipt import sign_head
+from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store
 from pseudoledger.ledger.tree import Frontier, hash_leaf
 from pseudoledger.registrar import Registered, Registrar
 from pseudoledger.statement import envelope
@@ -118,3 +124,90 @@ def rebuild(db, raws, *, kinds=True):
         db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", (index, raw, key, kind, found.iss))
     hashes = Frontier().store([hash_leaf(raw) for raw in raws])
     db.executemany("INSERT INTO hashes VALUES (?, ?)", enumerate(hashes))
+
+
+def publish_by_hand(directory, batches, *, origin="forged.example/one", times=None, unique=True):
+    """Store batches of signed statements, each sealed by a block of the ledger key, without asking any rule.
+
+    What a ledger key holder can do who runs another program. The things of the book are left out.
+    """
+    directory.mkdir(parents=True)
+    store, frontier = Store.create(directory), Frontier()
+    index_row = None if unique else forget_index(store._db)
+    founding = envelope.decode(batches[0][0])
+    link = Link(
+        ledger_id=founding.id,
+        origin=origin,
+        ledger_key=LEDGER.did,
+        height=0,
+        previous=founding.id,
+        time_ms=0,
+        size=0,
+    )
+    for number, batch in enumerate(batches):
+        time_ms = (times[number] if times else founding.iat) * 1000
+        rows = [row(index, raw) for index, raw in enumerate(batch, frontier.size)]
+        hashes = frontier.store([hash_leaf(raw) for raw in batch])
+        index = frontier.size
+        block = next_block(link, time_ms=time_ms, size=index, root=frontier.root())
+        raw = envelope.sign(LEDGER, block, sub=origin, aud=founding.id, iat=time_ms // 1000)
+        hashes += frontier.store([hash_leaf(raw)])
+        head = sign_head(LEDGER, origin, index + 1, frontier.root())
+        block_row = BlockRow(
+            height=block.height,
+            index=index,
+            time_ms=time_ms,
+            root=head.root,
+            ledger_key=LEDGER.did,
+            signature=head.signature,
+        )
+        note = format_note(sign_checkpoint(LEDGER, origin, index + 1, head.root))
+        rows.append(row(index, raw))
+        store.append(Batch(entries=rows, hashes=hashes, block=block_row, things=[], checkpoint=note))
+        link = replace(link, height=block.height, previous=rows[-1].id, time_ms=time_ms, size=index + 1)
+    if index_row is not None:
+        store._db.execute("PRAGMA writable_schema = ON")
+        store._db.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", index_row)
+    store.close()
+    Description(origin=origin, ledger=founding.id, founder=founding.iss, ledger_key=LEDGER.did).write(
+        directory
+    )
+    return directory
+
+
+def forget_index(db):
+    """Hide the index on ids from the database, and return its row."""
+    found = db.execute("SELECT * FROM sqlite_master WHERE name = 'entries_id'").fetchone()
+    db.execute("PRAGMA writable_schema = ON")
+    db.execute("DELETE FROM sqlite_master WHERE name = 'entries_id'")
+    db.execute("PRAGMA writable_schema = RESET")
+    return found
+
+
+def row(index, raw):
+    found = envelope.decode(raw)
+    kind = found.payload.partition(b'"type":"')[2].partition(b'"')[0].decode()
+    return EntryRow(index=index, statement=raw, id=found.id, type=kind, issuer=found.iss)
+
+
+def founding(*, origin="forged.example/one", iat=1_800_000_000, rules=None, **policy):
+    """A founding as `Registrar.found` signs it, with other rules or policy where asked."""
+    tree = {
+        "type": "ledger.founded",
+        "origin": origin,
+        "nonce": "00" * 32,
+        "ledger_key": LEDGER.did,
+        "rules": rules or {"name": newest().name, "sha256": newest().sha256},
+        "tables": [{"name": name, "sha256": sha256} for name, sha256 in newest_tables()],
+        "mode": "single",
+        "policy": {
+            "admission": "open",
+            "attestors": [],
+            "open_max": 10,
+            "commission_cap_bps": 500,
+            "max_age_seconds": 86_400,
+            "clock": "system",
+            **policy,
+        },
+    }
+    return sign(FOUNDER, tree, sub=origin, aud=None, iat=iat)

@@ -8,6 +8,7 @@ import pytest
 from small_ledger import LEDGER, build, copy, entries_of, opened, rebuild, sign
 
 from pseudoledger.audit.verifier import Verdict, verify
+from pseudoledger.identity.keys import Signer
 from pseudoledger.ledger.schema import VIEWS
 from pseudoledger.statement import envelope
 
@@ -163,7 +164,7 @@ class Tampering:
             [("id", bytes(32)), ("type", "lease.ended"), ("issuer", LEDGER.did + "x")]
         )
         with opened(self.directory) as db:
-            db.execute(f"UPDATE entries SET {name} = ? WHERE idx = ?", (value, index))
+            db.execute(f"UPDATE entries SET {name} = ? WHERE idx = ?", (value, index))  # noqa: S608
         return Place(named=f"table entries, row {index}, column {name}")
 
     def stored_hash(self):
@@ -286,8 +287,6 @@ class Tampering:
         signer = STRANGER
         return sign(signer, tree, sub=signer.did, aud=state.id, iat=envelope.decode(self.raws[-1]).iat)
 
-
-from pseudoledger.identity.keys import Signer  # noqa: E402
 
 STRANGER = Signer.from_seed(bytes([77]) * 32)
 KINDS = [name for name in vars(Tampering) if not name.startswith("_") and name != "sealing"]

@@ -93,12 +93,12 @@ def _conclude(directory: Path, report: Report, tampered: Tampered, caught: Repor
     )
     first = caught.first
     say(f"verify {tampered.directory}: {caught.verdict.value} - {first}", style="red" if first else "")
-    ledger, keys = directory / "ledger", directory / "keys"
+    ledger = directory / "ledger"
     say("\nThree commands to try next:")
     for command in (
         f"pl verify {ledger}",
         f"pl lease statement L-long-context --ledger {ledger}",
-        f"PSEUDOLEDGER_KEYS={keys} pl show L-train-and-serve --ledger {ledger}",
+        f"pl lease show L-train-and-serve --ledger {ledger}",
     ):
         say(f"  {command}")
 

@@ -212,14 +212,19 @@ class Store:
     def read(self, sort: str, key: str) -> bytes | None:
         """Return the stored JSON of one thing of the book: the book's shelf."""
         row = self._one("SELECT value FROM things WHERE sort = ? AND key = ?", sort, key)
-        return None if row is None else row[0].encode("utf-8")
+        return None if row is None else self._json(key, row[0])
 
     def things(self, sort: str) -> Iterator[tuple[str, bytes]]:
         """Yield (key, JSON) of all things of one sort, by key."""
         with explained(self.path):
             rows = self._db.execute("SELECT key, value FROM things WHERE sort = ? ORDER BY key", (sort,))
             for key, value in rows:
-                yield key, value.encode("utf-8")
+                yield key, self._json(key, value)
+
+    def _json(self, key: str, value: object) -> bytes:
+        if not isinstance(value, str):
+            raise StoreCorrupt(f"{self.path}: the thing {key} is not stored as text", hint="run verify")
+        return value.encode("utf-8")
 
     def hashes(self, positions: Sequence[int]) -> Sequence[bytes]:
         """Return stored hashes by position (`tree.ReadHashes`); raise StoreCorrupt if one is missing."""
@@ -312,4 +317,6 @@ class Store:
 
 def _entry(row: tuple[Any, ...]) -> EntryRow:
     index, statement, key, kind, issuer = row
+    if not isinstance(statement, bytes) or not isinstance(key, bytes):
+        raise StoreCorrupt(f"entry {index} is not stored as bytes", hint="run verify")
     return EntryRow(index=index, statement=statement, id=key.hex(), type=kind, issuer=issuer)

@@ -164,14 +164,11 @@ class _Drafting:
                 )
             chips.update(dict.fromkeys(found))
         ids = list(chips)
-        if len(ids) > LINES_MAX:
-            message = f"{len(ids)} chips would do, the first {LINES_MAX} are named; not {', '.join(ids[LINES_MAX:])}"
-            self.note("sdl.alternatives_cut", f"{one.service}.gpu", message, compute.line)
         if not ids:
             return None
         resources = tuple(
             checked(Resource, {"resource": "chip", "chip": chip}, f"service {shown(one.service)}")
-            for chip in ids[:LINES_MAX]
+            for chip in ids
         )
         return self.line(one, "chip", compute.gpu_units * one.replicas, resources)
 

@@ -4,8 +4,6 @@ import json
 import re
 import shlex
 
-import pytest
-
 from pseudoledger.cli.main import run
 from pseudoledger.contract.derive import invoice_status
 from pseudoledger.contract.things import Invoice
@@ -71,12 +69,7 @@ def test_the_command_verifies_catches_the_tampered_copy_and_names_commands_that_
     ]
     assert len(commands) == 3
     for command in commands:
-        words = shlex.split(command)
-        environment = [word for word in words if "=" in word and word.split("=")[0].isupper()]
-        with pytest.MonkeyPatch.context() as patch:
-            for setting in environment:
-                patch.setenv(*setting.split("=", 1))
-            assert run(words[len(environment) + 1 :]) == 0, command
+        assert run(shlex.split(command)[1:]) == 0, command
 
 
 def test_the_command_speaks_json_and_refuses_a_directory_in_use(tmp_path, capsys):

@@ -125,15 +125,14 @@ def amendment_waits(case: Case) -> Findings:
 
 
 def not_backdated(case: Case) -> Findings:
-    """At its signature an amendment starts neither in the past nor before what was reported since."""
+    """At its signature an amendment does not start in the past, so also after everything reported since."""
     amendment = _amendment(case)
     if amendment is None:
         return
-    earliest = max(case.now, _reported_until(case, case.lease))
-    if amendment.effective_from < earliest:
+    if amendment.effective_from < case.now:
         yield refuse(
             "amendment.backdated",
-            f"it starts at {format_instant(amendment.effective_from)}, the earliest possible is {format_instant(earliest)}",
+            f"it starts at {format_instant(amendment.effective_from)}, before it is signed",
             entry=amendment.entry,
         )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pseudoledger.contract.amounts import commission_base, share, sums_of
-from pseudoledger.contract.case import Case, Findings, refuse, terms_id_at
+from pseudoledger.contract.case import Case, Findings, refuse
 from pseudoledger.contract.derive import invoice_answer
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.rules.invoice_lines import (
     billed_terms,
+    billed_terms_id,
     lines_match_the_book,
     lines_unique,
     part_is,
@@ -72,7 +73,7 @@ def header_fits(case: Case) -> Findings:
         yield refuse(
             "invoice.currency", f"the lease is in {lease.currency}", field="/currency", entry=lease.entry
         )
-    contract = terms_id_at(lease, said.period.start_seconds)
+    contract = billed_terms_id(case)
     if said.contract != contract:
         yield refuse(
             "invoice.contract",
@@ -99,7 +100,7 @@ def header_fits(case: Case) -> Findings:
 def commission_holds(case: Case) -> Findings:
     """A broker bills its share of an accepted invoice's net less credits, once, to its principal."""
     said = case.payload.commission
-    if said is None:
+    if said is None or case.lease.signed_at is None:
         return
     shown = next((item for item in billed_terms(case).mandates if item.mandate == said.mandate), None)
     mandate, invoice = case.book.get(Mandate, said.mandate), case.book.get(Invoice, said.invoice)
@@ -120,11 +121,11 @@ def commission_holds(case: Case) -> Findings:
             field="/commission/invoice",
         )
         return
-    if case.payload.contract != invoice.contract:
+    if billed_terms_id(case) != invoice.contract:
         yield refuse(
             "invoice.other_terms",
             f"that invoice was issued under the terms {invoice.contract}",
-            field="/contract",
+            field="/period",
             entry=invoice.entry,
         )
     if any(case.is_party(side) for side in (case.lease.lessor, case.lease.lessee)):

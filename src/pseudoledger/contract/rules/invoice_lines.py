@@ -10,9 +10,14 @@ from pseudoledger.statement.kinds.billing import InvoiceLine
 from pseudoledger.statement.kinds.lease import Terms
 
 
+def billed_terms_id(case: Case) -> str:
+    """Return the id of the terms in force at the start of the billed period."""
+    return terms_id_at(case.lease, case.payload.period.start_seconds)
+
+
 def billed_terms(case: Case) -> Terms:
     """Return the terms in force at the start of the billed period."""
-    return case.terms_at(case.lease, case.payload.period.start_seconds)
+    return case.terms(billed_terms_id(case))
 
 
 def part_is(case: Case, line: InvoiceLine, place: str, fee_minor: int) -> Findings:
@@ -43,6 +48,8 @@ def lines_unique(case: Case) -> Findings:
 
 def lines_match_the_book(case: Case) -> Findings:
     """Quantity, price and tax of every line are the book's."""
+    if case.lease.signed_at is None:
+        return
     tax = billed_terms(case).tax
     for index, line in enumerate(case.payload.lines):
         place = f"/lines/{index}"
@@ -98,7 +105,7 @@ def _usage_line(case: Case, line: InvoiceLine, place: str) -> Findings:
                 field=field,
                 entry=usage.entry,
             )
-        if terms_id_at(case.lease, usage.start) != case.payload.contract:
+        if terms_id_at(case.lease, usage.start) != billed_terms_id(case):
             yield refuse(
                 "invoice.other_terms",
                 "the report is of other terms: bill it apart",
@@ -167,5 +174,5 @@ def _early_end_line(case: Case, line: InvoiceLine, place: str) -> Findings:
 def _under_terms_of(case: Case, when: int, place: str) -> Findings:
     """A fee is billed under the terms that were in force when it fell due, not under others of the lease."""
     terms_id = terms_id_at(case.lease, when)
-    if terms_id != case.payload.contract:
+    if terms_id != billed_terms_id(case):
         yield refuse("invoice.other_terms", f"the fee fell due under the terms {terms_id}", field=place)

@@ -86,12 +86,6 @@ def credit_sums_hold(case: Case) -> Findings:
             yield refuse("billing.sums", f"the lines make {getattr(exact, name)}", field=f"/{name}")
 
 
-def payee_is_another(case: Case) -> Findings:
-    """Nobody pays itself."""
-    if case.is_party(case.payload.payee):
-        yield refuse("payment.to_self", "payer and payee are the same party", field="/payee")
-
-
 def targets_fit(case: Case) -> Findings:
     """Everything settled is between these two parties, in this currency, and named once."""
     seen: set[str] = set()
@@ -316,7 +310,6 @@ RULES = MappingProxyType(
     {
         "credit.issued": (creditor_signs, number_is_new, credit_within_invoice, credit_sums_hold),
         "payment.declared": (
-            payee_is_another,
             targets_fit,
             amount_adds_up,
             asset_is_agreed,

@@ -40,7 +40,7 @@ def line_was_delivered(case: Case) -> Findings:
         yield refuse(
             "usage.unknown_line", f"the terms of that time have no line {case.payload.line!r}", field="/line"
         )
-    elif first_delivery(_metered(case), case.now) is None:
+    elif case.lease.signed_at is not None and first_delivery(_metered(case), case.now) is None:
         yield refuse("usage.not_delivered", "no delivery of the line was accepted", field="/line")
 
 
