@@ -21,7 +21,7 @@ NAMES = sorted(path.name for path in HERE.glob("*.txt"))
 _CHANGING = re.compile(
     r"did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}|z6Mk[1-9A-HJ-NP-Za-km-z]{10}…|\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b"
 )
-_BASE64 = re.compile(r"\b[A-Za-z0-9+/]{43}=")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=")
 _HASH = re.compile(r"\b[0-9a-f]{16}…")
 _DIGEST = re.compile(r"\"[A-Za-z0-9_-]{43}\"")
 _PATH = re.compile(r"m/1886152036'/[0-9]+'")
