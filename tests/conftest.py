@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
 from play import Deal, Table
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -159,9 +159,7 @@ class Deal:
         self.reported()
         usage = self.table.book.get(Usage, self.reports[-1])
         if usage.state == "reported":
-            self.table.act(
-                self.lessee, papers.simple("usage.confirmed", report=self.reports[-1]), self.lease
-            )
+            self.table.act(self.lessee, papers.simple("usage.confirmed", report=self.reports[-1]), self.lease)
         return self
 
     def invoiced(self) -> Deal:
@@ -193,4 +191,3 @@ class Deal:
         self.paid()
         self.table.act(self.lessor, papers.simple("payment.confirmed"), self.payment)
         return self
-

@@ -1,6 +1,7 @@
 """Scenarios of the family lease: terms, proposals, subleases, amendments and ending."""
 
 from alone import alone, put
+
 from play import DAY, FOUNDER, START, Deal, Table, changed, instant, key
 from play.papers import (
     GONE,
@@ -222,7 +223,8 @@ def a_broker_is_no_party():
 def both_sides_together_stay_below_the_cap():
     deal = Deal()
     given = [
-        deal.table.act(who, mandate(deal.broker.did, commission_bps=501)) for who in (deal.lessor, deal.lessee)
+        deal.table.act(who, mandate(deal.broker.did, commission_bps=501))
+        for who in (deal.lessor, deal.lessee)
     ]
     return showing(deal, *(shown(deal, held, commission_bps=501) for held in given))
 
@@ -453,7 +455,12 @@ def sublet(head, changes=None, *, name="tenant"):
     """Sign a sublease of the deal's lease; return (tenant, lease)."""
     head.signed()
     tenant, wanted = tenancy(head, name)
-    tree = proposal(sublet_terms(head, tenant, changes), wanted, head.table.now + 5 * DAY, number="S-" + name.replace(" ", "-"))
+    tree = proposal(
+        sublet_terms(head, tenant, changes),
+        wanted,
+        head.table.now + 5 * DAY,
+        number="S-" + name.replace(" ", "-"),
+    )
     lease = head.table.act(head.lessee, tree)
     return tenant, lease
 
@@ -586,9 +593,7 @@ def amending(deal, changes=None, *, who=None, at=LATER, **members):
 
 def amended(deal, changes=None, *, at=LATER, number="A1", valid=5 * DAY, replaces=None):
     """Propose an amendment, by the lessor; return its id."""
-    tree = amendment(
-        deal.terms(changes), replaces or deal.lease, at, deal.table.now + valid, number=number
-    )
+    tree = amendment(deal.terms(changes), replaces or deal.lease, at, deal.table.now + valid, number=number)
     return deal.table.act(deal.lessor, tree, deal.lease)
 
 

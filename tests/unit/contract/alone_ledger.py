@@ -4,6 +4,7 @@ import copy
 from dataclasses import replace
 
 from alone import alone, put
+
 from play import DAY, FOUNDER, LEDGER, START, Deal, Table, changed, key
 from play.papers import (
     NOWHERE,
@@ -37,9 +38,7 @@ def founding(changes=(), *, aud=None, sub=ORIGIN, index=0, who=FOUNDER) -> Case:
     raw = envelope.sign(who, draft(tree), sub=sub, aud=aud, iat=START)
     statement = envelope.decode(raw)
     payload = parse(statement.payload)
-    return replace(
-        table.case(table.founding), book=Book(), statement=statement, payload=payload, index=index
-    )
+    return replace(table.case(table.founding), book=Book(), statement=statement, payload=payload, index=index)
 
 
 def _clear(payload):

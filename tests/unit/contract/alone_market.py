@@ -1,6 +1,7 @@
 """Scenarios of the family market: pools, offers, demands, mandates, matches and bids."""
 
 from alone import alone, put
+
 from play import DAY, START, Deal, Table, changed
 from play.papers import GONE, H200, NOWHERE, bid, demand, mandate, match, offer, period, pool, simple
 
@@ -251,7 +252,9 @@ def a_match_is_made_within_the_scope():
 @alone("mandate.over")
 def a_match_is_made_while_the_mandate_lasts():
     deal = brought_together()
-    deal.mandate = deal.table.act(deal.lessor, mandate(deal.broker.did, number="M2", until="2026-01-03T00:00:00Z"))
+    deal.mandate = deal.table.act(
+        deal.lessor, mandate(deal.broker.did, number="M2", until="2026-01-03T00:00:00Z")
+    )
     deal.table.later(2 * DAY)
     return matching(deal)
 

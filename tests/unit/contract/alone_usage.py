@@ -2,6 +2,7 @@
 
 from alone import alone, put
 from alone_lease import agreed, amended, sublet
+
 from play import DAY, HOUR, START, Deal, changed
 from play.deal import WEEK
 from play.papers import (
@@ -134,7 +135,9 @@ def reporting(deal, changes=None, *, week=0, share=1.0, who=None, **members):
     if deal.delivered_at == 0:
         deal.delivered()
     deal.table.at(max(deal.table.now, deal.delivered_at + (week + 1) * WEEK + HOUR))
-    return put(deal, who or deal.lessor, changed(deal.usage(week, share, **members), changes or {}), deal.lease)
+    return put(
+        deal, who or deal.lessor, changed(deal.usage(week, share, **members), changes or {}), deal.lease
+    )
 
 
 @alone("lease.not_running")
@@ -378,4 +381,3 @@ def nobody_agrees_to_more_than_a_reserved_period_holds():
 def agreed_downtime_fits_the_period():
     deal = Deal().reported()
     return answering(deal, contested(deal.reports[0], 0, WEEK + 1))
-
