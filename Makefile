@@ -1,10 +1,10 @@
-# One command each: make demo, make test, make test-long, make check, make bench.
+# One command each: make demo, make test, make test-long, make check, make docs, make bench.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-long check bench lock format clean
+.PHONY: setup demo test test-long check docs bench lock format clean
 
 setup: $(READY)
 
@@ -30,9 +30,13 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/interrogate --quiet
-	$(BIN)/python -m pytest -n 0 tests/test_tidy.py
+	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/interrogate --quiet src
+	$(BIN)/python tools/reference.py --check
+
+# Writes the generated parts of docs/reference anew.
+docs: setup
+	$(BIN)/python tools/reference.py
 
 bench: setup
 	$(BIN)/pseudoledger bench
@@ -47,4 +51,4 @@ lock: setup
 		--python-version 3.11 --no-emit-index-url --no-header -o requirements.lock
 
 clean:
-	rm -rf $(VENV) demo-run build dist .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-run build dist .mypy_cache .ruff_cache .hypothesis .import_linter_cache

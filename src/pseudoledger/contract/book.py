@@ -17,7 +17,7 @@ from pseudoledger.contract.things import THINGS, Chain, LedgerState, Owner, Thin
 from pseudoledger.errors import StoreCorrupt
 
 CACHED_MAX = 200_000
-"""Things kept in memory; beyond it the oldest go, and are read again when needed."""
+"""Things kept in memory by default; beyond it the oldest go, and are read again when needed."""
 
 T = TypeVar("T", bound=Thing)
 
@@ -81,26 +81,28 @@ def _decode(cls: type[T], key: str, raw: bytes) -> T:
 class Book:
     """All state that rules read. One book serves one thread."""
 
-    def __init__(self, shelf: Shelf | None = None) -> None:
+    def __init__(self, shelf: Shelf | None = None, *, cached_max: int = CACHED_MAX) -> None:
         self._shelf: Shelf = shelf or EmptyShelf()
-        self._cache: dict[tuple[type[Thing], str], Thing] = {}
-        self._changed: dict[tuple[type[Thing], str], Thing] = {}
+        self._cached_max = cached_max
+        self._cached: dict[type[Thing], dict[str, Thing | None]] = {cls: {} for cls in THINGS}
+        self._changed: dict[type[Thing], dict[str, Thing]] = {cls: {} for cls in THINGS}
 
     def get(self, cls: type[T], key: str) -> T | None:
         """Return a thing, or None where there is none; raise StoreCorrupt if its bytes make no sense."""
-        place = (cls, key)
-        thing = self._changed.get(place) or self._cache.get(place)
-        if thing is None:
-            raw = self._shelf.read(_NAMES[cls], key)
-            if raw is None:
-                return None
-            thing = _decode(cls, key, raw)
-            self._cache[place] = thing
-        return thing  # type: ignore[return-value]
+        changed = self._changed[cls].get(key)
+        if changed is not None:
+            return changed  # type: ignore[return-value]
+        cached = self._cached[cls]
+        if key in cached:
+            return cached[key]  # type: ignore[return-value]
+        raw = self._shelf.read(_NAMES[cls], key)
+        thing = None if raw is None else _decode(cls, key, raw)
+        cached[key] = thing
+        return thing
 
     def all(self, cls: type[T]) -> Iterator[tuple[str, T]]:
         """Yield (key, thing) of every thing of a class, for reports; rules never ask for all."""
-        changed = {key: thing for (sort, key), thing in self._changed.items() if sort is cls}
+        changed = self._changed[cls]
         for key, raw in self._shelf.things(_NAMES[cls]):
             if key not in changed:
                 yield key, _decode(cls, key, raw)
@@ -108,29 +110,37 @@ class Book:
 
     def put(self, key: str, thing: Thing) -> None:
         """Set a thing; it is visible at once and stored with the next commit."""
-        self._changed[type(thing), key] = thing
+        self._changed[type(thing)][key] = thing
 
     def change(self, key: str, thing: T, **changes: object) -> T:
         """Set a thing to a copy with some fields changed, and return the copy."""
         changed = msgspec.structs.replace(thing, **changes)
-        self._changed[type(thing), key] = changed
+        self._changed[type(thing)][key] = changed
         return changed
 
     def changes(self) -> list[tuple[str, str, bytes]]:
         """Return (sort, key, JSON) of everything that changed since the last commit."""
-        return [(_NAMES[cls], key, _ENCODER.encode(thing)) for (cls, key), thing in self._changed.items()]
+        return [
+            (_NAMES[cls], key, _ENCODER.encode(thing))
+            for cls, things in self._changed.items()
+            for key, thing in things.items()
+        ]
 
     def committed(self) -> None:
         """The changes are on the shelf now."""
-        self._cache.update(self._changed)
-        self._changed.clear()
-        if len(self._cache) > CACHED_MAX:
-            for place in list(self._cache)[: len(self._cache) - CACHED_MAX // 2]:
-                del self._cache[place]
+        for cls, things in self._changed.items():
+            if things:
+                self._cached[cls].update(things)
+                things.clear()
+        if sum(map(len, self._cached.values())) > self._cached_max:
+            for cached in self._cached.values():
+                for key in list(cached)[: len(cached) // 2]:
+                    del cached[key]
 
     def discard(self) -> None:
         """Forget the changes: the transaction did not happen."""
-        self._changed.clear()
+        for things in self._changed.values():
+            things.clear()
 
     # The few questions that nearly every rule asks.
 

@@ -7,9 +7,9 @@ network or randomness, so that every verifier reaches the same answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import msgspec
 
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.tables import Tables
@@ -30,12 +30,24 @@ from pseudoledger.statement.kinds.lease import Terms
 from pseudoledger.statement.kinds.ledger import Policy
 
 T = TypeVar("T", bound=Thing)
+V = TypeVar("V")
 Findings: TypeAlias = Iterator[Finding]
 Rule: TypeAlias = Callable[["Case"], Findings]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Case:
+class lazy(Generic[V]):  # noqa: N801 - used as a decorator, like property
+    """A property that is computed once; functools.cached_property takes a lock, which a case never needs."""
+
+    def __init__(self, compute: Callable[[Any], V]) -> None:
+        self._compute, self._name, self.__doc__ = compute, compute.__name__, compute.__doc__
+
+    def __get__(self, case: Any, _owner: type) -> V:
+        value = self._compute(case)
+        case.__dict__[self._name] = value
+        return value
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A verified statement, its payload, the block time and the book it is judged against.
 
     `now` is the block time in whole seconds, `index` the entry index the statement will have.
@@ -64,7 +76,7 @@ class Case:
         """What the statement is about."""
         return self.statement.sub
 
-    @cached_property
+    @lazy
     def party(self) -> str:
         """The identity that signed, by the first key of its chain."""
         return self.book.root_of(self.statement.iss)
@@ -75,37 +87,37 @@ class Case:
 
     # What the subject names. Rules that run after `subject_exists` may rely on it.
 
-    @cached_property
+    @lazy
     def lease(self) -> Lease:
         """The lease that the statement is about."""
         return self._subject(Lease)
 
-    @cached_property
+    @lazy
     def offer(self) -> Offer:
         """The offer that the statement is about."""
         return self._subject(Offer)
 
-    @cached_property
+    @lazy
     def demand(self) -> Demand:
         """The demand that the statement is about."""
         return self._subject(Demand)
 
-    @cached_property
+    @lazy
     def mandate(self) -> Mandate:
         """The mandate that the statement is about."""
         return self._subject(Mandate)
 
-    @cached_property
+    @lazy
     def bid(self) -> Bid:
         """The bid that the statement is about."""
         return self._subject(Bid)
 
-    @cached_property
+    @lazy
     def invoice(self) -> Invoice:
         """The invoice that the statement is about."""
         return self._subject(Invoice)
 
-    @cached_property
+    @lazy
     def payment(self) -> Payment:
         """The payment that the statement is about."""
         return self._subject(Payment)

@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pseudoledger.contract import judge as first
+from pseudoledger.contract.book import Book
 from pseudoledger.contract.case import Case
 from pseudoledger.contract.tables import Tables, file_hash, load, shipped, shipped_pins
 from pseudoledger.contract.things import Pins
 from pseudoledger.errors import Finding, VerificationError
-from pseudoledger.statement.kinds import KINDS
+from pseudoledger.statement.envelope import Statement
+from pseudoledger.statement.kinds import KINDS, Payload
 from pseudoledger.statement.kinds.delivery import SERIALS_MAX
+from pseudoledger.statement.kinds.ledger import Policy
 from pseudoledger.statement.kinds.market import LINES_MAX, REFS_MAX
 from pseudoledger.statement.payload import DEPTH_MAX, ITEMS_MAX
 
@@ -84,6 +87,55 @@ def tables_for(pins: Pins) -> Tables:
             "the ledger uses tables that this program does not have", hint="use a newer pseudoledger"
         )
     return found
+
+
+@lru_cache(maxsize=8)
+def _policy(text: str) -> Policy:
+    return Policy.model_validate_json(text)
+
+
+def policy_of(pins: Pins) -> Policy:
+    """Return the policy of pins, read once."""
+    return _policy(pins.policy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Court:
+    """Judges statements at one block time by what the ledger has in force then; made once per batch."""
+
+    book: Book
+    rules: RuleSet
+    tables: Tables
+    policy: Policy
+    now: int
+
+    @classmethod
+    def sitting(cls, book: Book, pins: Pins, now: int) -> Court:
+        """Gather rules, tables and policy; raise CannotJudge if this program does not have them."""
+        return cls(book=book, rules=rules_for(pins), tables=tables_for(pins), policy=policy_of(pins), now=now)
+
+    def admit(self, statement: Statement, payload: Payload, index: int) -> tuple[Finding, ...]:
+        """Judge a statement and, if nothing speaks against it, take it into the book."""
+        case = self._case(statement, payload, index)
+        findings = self.rules.judge(case)
+        if not findings:
+            self.rules.fold(case)
+        return findings
+
+    def fold(self, statement: Statement, payload: Payload, index: int) -> None:
+        """Take a statement into the book that was judged elsewhere: a block."""
+        self.rules.fold(self._case(statement, payload, index))
+
+    def _case(self, statement: Statement, payload: Payload, index: int) -> Case:
+        return Case(
+            book=self.book,
+            statement=statement,
+            payload=payload,
+            now=self.now,
+            index=index,
+            tables=self.tables,
+            policy=self.policy,
+        )
 
 
 def describe() -> bytes:

@@ -18,13 +18,14 @@ from typing import Any
 
 import sqlite_utils
 
-from pseudoledger.errors import PeerUnreachable, StoreBusy, StoreCorrupt, StoreError
+from pseudoledger.errors import StoreBusy, StoreCorrupt, StoreError
+from pseudoledger.ledger.database import DATABASE, existing, explained, open_readonly, open_writable
 from pseudoledger.ledger.receipt import SignedHead
-from pseudoledger.ledger.schema import MIGRATIONS
 from pseudoledger.ledger.tree import Frontier, stored_count
 
-DATABASE = "ledger.db"
 LOCK = "ledger.lock"
+_IDS_MAX = 500
+"""Most ids asked for in one query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,34 +73,6 @@ class Batch:
     """The note to publish with it, where one is due."""
 
 
-@contextlib.contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours, with what to do next."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        text = str(error)
-        if "full" in text:
-            raise StoreError(
-                f"{path}: the disk is full; nothing was written", hint="free some space and try again"
-            ) from error
-        if "readonly" in text or "unable to open" in text:
-            raise StoreError(
-                f"{path}: cannot be written ({text})", hint="check the directory's permissions"
-            ) from error
-        if "locked" in text or "busy" in text:
-            raise StoreBusy(
-                f"{path}: another program holds the database", hint="wait for it, or stop it"
-            ) from error
-        if isinstance(error, sqlite3.OperationalError) and "disk I/O" in text:
-            raise StoreError(
-                f"{path}: the disk failed ({text})", hint="check the disk; then run verify"
-            ) from error
-        raise StoreCorrupt(
-            f"{path}: not a sound ledger database ({text})", hint="restore a backup, then run verify"
-        ) from error
-
-
 class WriterLock:
     """Held by the one writer of a ledger directory; the second is told who the first is."""
 
@@ -118,8 +91,10 @@ class WriterLock:
                 f"{directory}: process {holder or 'unknown'} is writing this ledger",
                 hint="wait until it is done, or send statements to it with --node",
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        # The number is for the other's message only: a full disk that loses it does no harm.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
     def release(self) -> None:
         """Give the lock up. Idempotent."""
@@ -134,57 +109,43 @@ class Store:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._db = connection
-        with explained(path):
-            row = connection.execute("SELECT max(idx) FROM entries").fetchone()
-        self._size: int = 0 if row[0] is None else row[0] + 1
+        self._size = self._count()
+
+    def _count(self) -> int:
+        row = self._one("SELECT max(idx) FROM entries")
+        return 0 if row is None or row[0] is None else int(row[0]) + 1
+
+    def reload(self) -> None:
+        """Count the entries anew after a failed `append`, which may have been stored all the same."""
+        with explained(self.path):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        self._size = self._count()
 
     @classmethod
     def create(cls, directory: Path) -> Store:
-        """Make an empty database in a directory; raise StoreError if there is one already."""
+        """Make an empty database in a directory, or take one that holds nothing yet.
+
+        Raises StoreError if there are entries already.
+        """
         path = directory / DATABASE
-        if path.exists():
-            raise StoreError(f"{path} exists already", hint="choose another directory")
-        return cls._writable(path)
+        store = cls(path, open_writable(path))
+        if store.size:
+            store.close()
+            raise StoreError(f"{path} holds a ledger already", hint="choose another directory")
+        return store
 
     @classmethod
     def open_writer(cls, directory: Path) -> Store:
         """Open for appending, bringing an older schema up to date. Hold a WriterLock before."""
-        path = _existing(directory)
-        return cls._writable(path)
-
-    @classmethod
-    def _writable(cls, path: Path) -> Store:
-        with explained(path):
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            _migrate(connection, path)
-        return cls(path, connection)
+        path = existing(directory)
+        return cls(path, open_writable(path))
 
     @classmethod
     def open_reader(cls, directory: Path) -> Store:
         """Open without any right to change it, also on a read-only disk."""
-        path = _existing(directory)
-        with explained(path):
-            for mode in ("mode=ro", "mode=ro&immutable=1"):
-                connection = sqlite3.connect(
-                    f"{path.absolute().as_uri()}?{mode}",
-                    uri=True,
-                    isolation_level=None,
-                    check_same_thread=False,
-                )
-                try:
-                    connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-                except sqlite3.OperationalError:
-                    # Without its write-ahead log and no right to make one, the file itself is all there is.
-                    connection.close()
-                    if path.with_name(f"{DATABASE}-wal").exists() or "immutable" in mode:
-                        raise
-                    continue
-                break
-            _check_version(connection, path, exact=True)
-        return cls(path, connection)
+        path = existing(directory)
+        return cls(path, open_readonly(path))
 
     @property
     def size(self) -> int:
@@ -251,14 +212,19 @@ class Store:
     def read(self, sort: str, key: str) -> bytes | None:
         """Return the stored JSON of one thing of the book: the book's shelf."""
         row = self._one("SELECT value FROM things WHERE sort = ? AND key = ?", sort, key)
-        return None if row is None else row[0].encode("utf-8")
+        return None if row is None else self._json(key, row[0])
 
     def things(self, sort: str) -> Iterator[tuple[str, bytes]]:
         """Yield (key, JSON) of all things of one sort, by key."""
         with explained(self.path):
             rows = self._db.execute("SELECT key, value FROM things WHERE sort = ? ORDER BY key", (sort,))
             for key, value in rows:
-                yield key, value.encode("utf-8")
+                yield key, self._json(key, value)
+
+    def _json(self, key: str, value: object) -> bytes:
+        if not isinstance(value, str):
+            raise StoreCorrupt(f"{self.path}: the thing {key} is not stored as text", hint="run verify")
+        return value.encode("utf-8")
 
     def hashes(self, positions: Sequence[int]) -> Sequence[bytes]:
         """Return stored hashes by position (`tree.ReadHashes`); raise StoreCorrupt if one is missing."""
@@ -292,9 +258,17 @@ class Store:
         row = self._one("SELECT idx, statement, id, type, issuer FROM entries WHERE id = ?", key)
         return None if row is None else _entry(row)
 
-    def holds(self, statement_id: str) -> bool:
-        """Tell whether a statement is stored."""
-        return self._one("SELECT 1 FROM entries WHERE id = ?", bytes.fromhex(statement_id)) is not None
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Return which of these statement ids are stored."""
+        found: set[str] = set()
+        with explained(self.path):
+            for start in range(0, len(ids), _IDS_MAX):
+                part = [bytes.fromhex(item) for item in ids[start : start + _IDS_MAX]]
+                rows = self._db.execute(
+                    f"SELECT id FROM entries WHERE id IN ({','.join('?' * len(part))})", part
+                )
+                found.update(row[0].hex() for row in rows)
+        return found
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[EntryRow]:
         """Yield entries in order."""
@@ -343,36 +317,6 @@ class Store:
 
 def _entry(row: tuple[Any, ...]) -> EntryRow:
     index, statement, key, kind, issuer = row
+    if not isinstance(statement, bytes) or not isinstance(key, bytes):
+        raise StoreCorrupt(f"entry {index} is not stored as bytes", hint="run verify")
     return EntryRow(index=index, statement=statement, id=key.hex(), type=kind, issuer=issuer)
-
-
-def _existing(directory: Path) -> Path:
-    path = directory / DATABASE
-    if not path.is_file():
-        raise PeerUnreachable(
-            f"{directory}: there is no ledger here ({DATABASE} is missing)",
-            hint="pseudoledger init DIR --origin NAME founds one; --ledger DIR says where it is",
-        )
-    return path
-
-
-def _check_version(connection: sqlite3.Connection, path: Path, *, exact: bool) -> int:
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
-        raise StoreError(
-            f"{path}: schema {version} is newer than this program knows ({len(MIGRATIONS)})",
-            hint="use a newer pseudoledger",
-        )
-    if exact and version < len(MIGRATIONS):
-        raise StoreError(
-            f"{path}: schema {version} is older than this program reads ({len(MIGRATIONS)})",
-            hint="let the ledger's own writer open it once",
-        )
-    return version
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    for number in range(_check_version(connection, path, exact=False), len(MIGRATIONS)):
-        connection.executescript(
-            f"BEGIN IMMEDIATE;\n{MIGRATIONS[number]}\nPRAGMA user_version = {number + 1};\nCOMMIT;"
-        )

@@ -24,7 +24,6 @@ from pseudoledger.market.sdl_values import Compute, Deployed, GpuChoice, Placeme
 from pseudoledger.market.tables import MarketTables
 from pseudoledger.statement.kinds.market import (
     LINES_MAX,
-    REFS_MAX,
     Ceiling,
     DemandLine,
     Purpose,
@@ -165,16 +164,11 @@ class _Drafting:
                 )
             chips.update(dict.fromkeys(found))
         ids = list(chips)
-        if len(ids) > REFS_MAX:
-            message = (
-                f"{len(ids)} chips would do, the first {REFS_MAX} are named; not {', '.join(ids[REFS_MAX:])}"
-            )
-            self.note("sdl.alternatives_cut", f"{one.service}.gpu", message, compute.line)
         if not ids:
             return None
         resources = tuple(
             checked(Resource, {"resource": "chip", "chip": chip}, f"service {shown(one.service)}")
-            for chip in ids[:REFS_MAX]
+            for chip in ids
         )
         return self.line(one, "chip", compute.gpu_units * one.replicas, resources)
 

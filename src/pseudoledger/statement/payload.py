@@ -14,7 +14,7 @@ import orjson
 from pydantic import ValidationError
 
 from pseudoledger.errors import Finding, MalformedError
-from pseudoledger.statement.kinds import KINDS, Payload
+from pseudoledger.statement.kinds import KINDS, Kind, Payload
 from pseudoledger.statement.values import INTEGER_MAX
 
 DEPTH_MAX = 8
@@ -51,6 +51,11 @@ def parse(raw: bytes) -> Payload:
     Raises MalformedError with a finding for each thing that is wrong: `payload.json`, `payload.not_jcs`,
     `payload.characters`, `payload.limits`, `payload.unknown_kind`, `payload.field`.
     """
+    return read_fields(canonical_kind(raw), raw)
+
+
+def canonical_kind(raw: bytes) -> Kind:
+    """Check form and limits of payload bytes and return their kind; the fields are not read."""
     tree = _load(raw)
     key = (tree.get("type"), tree.get("v"))
     kind = KINDS.get(key) if isinstance(key[0], str) and type(key[1]) is int else None  # type: ignore[arg-type]
@@ -61,10 +66,15 @@ def parse(raw: bytes) -> Payload:
             field="/type",
             hint="pseudoledger draft --list names the kinds; a newer program may know more",
         )
+    return kind
+
+
+def read_fields(kind: Kind, raw: bytes) -> Payload:
+    """Read the fields of payload bytes that `canonical_kind` found to be of this kind."""
     try:
         payload = kind.model.__pydantic_validator__.validate_json(raw)
     except ValidationError as error:
-        raise _field_errors(error, str(key[0])) from None
+        raise _field_errors(error, kind.name) from None
     if ("sd_alg" in kind.model.model_fields) and (payload.sd_alg is not None) != (b'"_sd":[' in raw):
         raise MalformedError(
             "_sd_alg stands at the top level if and only if a field is sealed",

@@ -14,7 +14,15 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
@@ -260,9 +268,31 @@ def _checked_date(text: str) -> str:
     return text
 
 
-Instant = Annotated[str, StringConstraints(max_length=20), AfterValidator(_checked_instant)]
-Length = Annotated[str, StringConstraints(max_length=24), AfterValidator(_checked_length)]
-Date = Annotated[str, StringConstraints(max_length=10), AfterValidator(_checked_date)]
+_DATE_SHAPE = "(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME_SHAPE = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+_LENGTH_SHAPE = (
+    "P(?!$)([1-9][0-9]{0,5}D)?(T(?!$)(([1-9]|1[0-9]|2[0-3])H)?(([1-9]|[1-5][0-9])M)?(([1-9]|[1-5][0-9])S)?)?"
+)
+
+
+def _shape(pattern: str) -> WithJsonSchema:
+    """Describe a checked text to JSON Schema, as nearly as a pattern can."""
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+
+
+Instant = Annotated[
+    str,
+    StringConstraints(max_length=20),
+    AfterValidator(_checked_instant),
+    _shape(f"{_DATE_SHAPE}T{_TIME_SHAPE}Z"),
+]
+"""A second of UTC, `YYYY-MM-DDTHH:MM:SSZ`, 1970 to 9999."""
+Length = Annotated[
+    str, StringConstraints(max_length=24), AfterValidator(_checked_length), _shape(_LENGTH_SHAPE)
+]
+"""A length of time, `P[nD][T[nH][nM][nS]]`, in its one spelling."""
+Date = Annotated[str, StringConstraints(max_length=10), AfterValidator(_checked_date), _shape(_DATE_SHAPE)]
+"""A day of UTC, `YYYY-MM-DD`."""
 
 
 class Period(Value):

@@ -1,20 +1,10 @@
-"""What the book remembers of the ledger itself, of identities, and of what may be used once.
-
-Times are Unix seconds (block time rounded down) unless the name says otherwise.
-"""
+"""What the book remembers of the ledger itself: keys, pins, registered files."""
 
 from __future__ import annotations
 
-from typing import Literal
-
-import msgspec
-
+from pseudoledger.contract.things.base import Thing
 from pseudoledger.statement.kinds.ledger import Policy
 from pseudoledger.statement.values import Pin
-
-
-class Thing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of everything that the book remembers."""
 
 
 class Pins(Thing, frozen=True, kw_only=True, omit_defaults=True):
@@ -71,47 +61,4 @@ class RegisteredFile(Thing, frozen=True, kw_only=True, omit_defaults=True):
 
     id: str
     name: str
-    entry: int
-
-
-class Handover(Thing, frozen=True, kw_only=True, omit_defaults=True):
-    """A rotation or recovery that waits for the new key."""
-
-    id: str
-    to: str
-    sort: Literal["rotated", "recovered"]
-    entry: int
-
-
-class Chain(Thing, frozen=True, kw_only=True, omit_defaults=True):
-    """One identity: the keys it has had, in order; the last one acts for all."""
-
-    keys: tuple[str, ...]
-    label: str = ""
-    next: str | None = None
-    recovery: str | None = None
-    handover: Handover | None = None
-    revoked_by: str | None = None
-    """Statement that took the key out of force, by revocation or pending recovery."""
-    earlier: tuple[tuple[str, int], ...] = ()
-    """Recovery keys from before rotations, oldest first, each with the time until which it overrides them."""
-    entry: int
-
-
-class Owner(Thing, frozen=True, kw_only=True, omit_defaults=True):
-    """Which identity a key belongs to, by the first key of its chain."""
-
-    root: str
-
-
-class OpenPapers(Thing, frozen=True, kw_only=True, omit_defaults=True):
-    """An identity's proposals, bids and offers that wait, each with the time it lapses."""
-
-    until: dict[str, int]
-
-
-class Taken(Thing, frozen=True, kw_only=True, omit_defaults=True):
-    """Something that may be used once: a number, digest or payment reference, and by which statement."""
-
-    by: str
     entry: int

@@ -7,33 +7,33 @@ answered is on disk. Registration is idempotent: the same bytes again get the sa
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from pseudoledger.contract.book import Book
-from pseudoledger.contract.case import Case
-from pseudoledger.contract.ruleset import newest, newest_tables, rules_for, tables_for
+from pseudoledger.contract.ruleset import Court
 from pseudoledger.contract.things import LedgerState, Pins
-from pseudoledger.errors import Finding, MalformedError, PseudoledgerError, RegistrationRefused, StoreError
-from pseudoledger.identity.keys import Signed, Signer, verify_many
+from pseudoledger.errors import Finding, MalformedError, RegistrationRefused, StoreError
+from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.last_signed import LastSigned
 from pseudoledger.ledger.block import Link, next_block
 from pseudoledger.ledger.checkpoint import sign_checkpoint
+from pseudoledger.ledger.database import existing
+from pseudoledger.ledger.description import Description
 from pseudoledger.ledger.note import format_note
-from pseudoledger.ledger.receipt import build, sign_head
+from pseudoledger.ledger.receipt import sign_head
 from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store, WriterLock
-from pseudoledger.ledger.transparent import detach
-from pseudoledger.ledger.tree import hash_leaf, inclusion_proof
+from pseudoledger.ledger.tree import EMPTY_ROOT, hash_leaf
+from pseudoledger.registrar.answers import Answer, Refused, Registered, Waiting, read, receipt_of, verify
+from pseudoledger.registrar.founding import sign_founding
 from pseudoledger.statement import envelope
 from pseudoledger.statement.envelope import Statement
-from pseudoledger.statement.kinds import Payload, kind_of
+from pseudoledger.statement.kinds import kind_of
 from pseudoledger.statement.kinds.ledger import LedgerFounded, Policy
-from pseudoledger.statement.payload import draft, parse
+from pseudoledger.statement.payload import parse
 
 AHEAD_MS = 60_000
 """A ledger whose last block lies further ahead of the clock than this admits nothing (formats §4)."""
@@ -42,38 +42,6 @@ PUBLISH_MS = 1_000
 
 Clock = Callable[[], int]
 """Milliseconds since 1970."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registered:
-    """A statement that stands on the ledger; `known` if it did before this call."""
-
-    id: str
-    index: int
-    known: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """A statement that was refused, with every reason.
-
-    `stored` is the index of a known statement that has the same id under another signature.
-    """
-
-    id: str | None
-    findings: tuple[Finding, ...]
-    stored: int | None = None
-
-
-Answer = Registered | Refused
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A statement on its way in."""
-
-    statement: Statement | None = None
-    answer: Answer | None = None
 
 
 class Registrar:
@@ -93,8 +61,9 @@ class Registrar:
         self._last_signed, self._clock, self._directory = last_signed, clock, directory
         self._book = Book(store)
         self._frontier = store.frontier()
-        self._published_ms = 0
+        self._published_ms: int | None = None
         self._unpublished = False
+        self._failed = False
 
     @classmethod
     def open(cls, directory: Path, *, signer: Signer, last_signed: LastSigned, clock: Clock) -> Registrar:
@@ -103,13 +72,12 @@ class Registrar:
         Raises StoreBusy if another process writes it, ConflictError if the ledger key has signed another
         history, StoreError if the signer is not the ledger key in force.
         """
-        lock = WriterLock(directory)
-        try:
+        existing(directory)
+        with ExitStack() as held:
+            lock = WriterLock(directory)
+            held.callback(lock.release)
             store = Store.open_writer(directory)
-        except PseudoledgerError:
-            lock.release()
-            raise
-        try:
+            held.callback(store.close)
             registrar = cls(
                 store=store,
                 lock=lock,
@@ -119,15 +87,15 @@ class Registrar:
                 directory=directory,
             )
             state = registrar.state
-            if signer.did not in {state.ledger_key, state.pending_key}:
+            if signer.did != state.ledger_key:
                 raise StoreError(
-                    f"{directory}: the ledger key in force is {state.ledger_key}, not {signer.did}"
+                    f"{directory}: the ledger key in force is {state.ledger_key}, not {signer.did}",
+                    hint="open the ledger with that key",
                 )
             last_signed.check(store.size, registrar._frontier.root())
-        except PseudoledgerError:
-            store.close()
-            lock.release()
-            raise
+            # A crash may have come between a block and the description of the key that it brought.
+            registrar._describe()
+            held.pop_all()
         return registrar
 
     @classmethod
@@ -148,36 +116,33 @@ class Registrar:
         `founder` signs the founding, `signer` is the ledger key. Raises RegistrationRefused if the rules
         refuse the policy, StoreError if the directory holds a ledger already.
         """
-        rules, tables = newest(), newest_tables()
-        payload = draft(
-            {
-                "type": "ledger.founded",
-                "v": 1,
-                "origin": origin,
-                "nonce": nonce.hex(),
-                "ledger_key": signer.did,
-                "rules": {"name": rules.name, "sha256": rules.sha256},
-                "tables": [{"name": name, "sha256": sha256} for name, sha256 in tables],
-                "mode": "single",
-                "policy": policy.model_dump(mode="json"),
-            }
+        raw = sign_founding(
+            founder, origin=origin, ledger_key=signer.did, policy=policy, nonce=nonce, now=clock() // 1000
         )
-        raw = envelope.sign(founder, payload, sub=origin, aud=None, iat=clock() // 1000)
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = WriterLock(directory)
         try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{directory}: {error.strerror}", hint="choose another directory") from error
+        with ExitStack() as held:
+            lock = WriterLock(directory)
+            held.callback(lock.release)
             store = Store.create(directory)
-        except PseudoledgerError:
-            lock.release()
-            raise
-        registrar = cls(
-            store=store, lock=lock, signer=signer, last_signed=last_signed, clock=clock, directory=directory
-        )
-        (answer,) = registrar._admit([raw], from_network=False, dry_run=False)
-        if isinstance(answer, Refused):
-            registrar.close()
-            raise RegistrationRefused(answer.findings)
-        registrar._describe()
+            held.callback(store.close)
+            registrar = cls(
+                store=store,
+                lock=lock,
+                signer=signer,
+                last_signed=last_signed,
+                clock=clock,
+                directory=directory,
+            )
+            # A founding that a crash cut short left a head that nobody was shown.
+            last_signed.check(0, EMPTY_ROOT)
+            (answer,) = registrar._admit([raw], from_network=False, dry_run=False)
+            if isinstance(answer, Refused):
+                raise RegistrationRefused(answer.findings)
+            registrar._describe()
+            held.pop_all()
         return registrar
 
     def __enter__(self) -> Self:
@@ -191,7 +156,7 @@ class Registrar:
     def close(self) -> None:
         """Publish the newest checkpoint and let the ledger go. Idempotent."""
         try:
-            if self._unpublished:
+            if self._unpublished and not self._failed:
                 self._store.publish(self._note())
                 self._unpublished = False
         finally:
@@ -234,16 +199,19 @@ class Registrar:
         `last_signed` is the new key's record, which this call starts at the present head.
         """
         before = (self._signer, self._last_signed)
+        recorded = last_signed.read()
+        if recorded.pending is not None and recorded.released is not None:
+            # Begun before a crash and never stored, or the new key were in force by now.
+            last_signed.check(recorded.released.size, recorded.released.root)
         last_signed.adopt(self._store.size, self._frontier.root())
         self._signer, self._last_signed = signer, last_signed
         try:
             (answer,) = self._admit([statement], from_network=False, dry_run=False)
-        except BaseException:
-            self._signer, self._last_signed = before
-            raise
-        if isinstance(answer, Refused) or answer.known:
-            self._signer, self._last_signed = before
-        else:
+        finally:
+            # Whatever was answered or raised: the key in force is the one that the stored blocks name.
+            if not self._failed and self.state.ledger_key != signer.did:
+                self._signer, self._last_signed = before
+        if self._signer is signer:
             before[1].close()
             self._describe()
         return answer
@@ -253,14 +221,17 @@ class Registrar:
         return receipt_of(self._store, self.state.origin, index)
 
     def _admit(self, raws: Sequence[bytes], *, from_network: bool, dry_run: bool) -> list[Answer]:
+        if self._failed:
+            raise StoreError(
+                f"{self._directory}: an earlier failure left the state of the store unknown",
+                hint="close the ledger and open it anew",
+            )
         time_ms = self._fix_time()
-        waiting = [self._read(raw) for raw in raws]
-        self._verify(waiting)
+        waiting = [read(raw) for raw in raws]
+        verify(waiting)
         accepted: dict[str, EntryRow] = {}
         try:
-            for item in waiting:
-                if item.answer is None:
-                    item.answer = self._judge(item.statement, time_ms, accepted, from_network=from_network)
+            self._judge_all(waiting, time_ms, accepted, from_network=from_network)
             if accepted and not dry_run:
                 self._seal(list(accepted.values()), time_ms)
             else:
@@ -268,8 +239,22 @@ class Registrar:
         except BaseException:
             self._recover()
             raise
-        answers = [item.answer for item in waiting]
-        return [answer for answer in answers if answer is not None]
+        return [item.answer for item in waiting if item.answer is not None]
+
+    def _judge_all(
+        self, waiting: Sequence[Waiting], time_ms: int, accepted: dict[str, EntryRow], *, from_network: bool
+    ) -> None:
+        ids = [item.statement.id for item in waiting if item.statement is not None and item.answer is None]
+        known = self._store.known(ids)
+        court = self._court(time_ms) if self._book.ledger is not None else None
+        for item in waiting:
+            statement = item.statement
+            if item.answer is not None or statement is None:
+                continue
+            if statement.id in known or statement.id in accepted:
+                item.answer = self._known(statement, accepted)
+            else:
+                item.answer = self._judge(statement, court, time_ms, accepted, from_network=from_network)
 
     def _fix_time(self) -> int:
         now, ledger = self._clock(), self._book.ledger
@@ -282,36 +267,15 @@ class Registrar:
             )
         return max(now, ledger.time_ms)
 
-    @staticmethod
-    def _read(raw: bytes) -> _Waiting:
-        """Take bytes apart; receipts that come along in label 394 are left behind."""
-        try:
-            try:
-                return _Waiting(statement=envelope.decode(raw))
-            except MalformedError as error:
-                if error.code != "statement.unprotected":
-                    raise
-                return _Waiting(statement=envelope.decode(detach(raw).statement))
-        except MalformedError as error:
-            return _Waiting(answer=Refused(id=None, findings=error.findings))
-
-    @staticmethod
-    def _verify(waiting: Sequence[_Waiting]) -> None:
-        """Verify every signature over the received bytes, before any payload is read."""
-        pending = [item for item in waiting if item.statement is not None]
-        signed = [Signed(s.iss, s.signed_bytes, s.signature) for item in pending if (s := item.statement)]
-        for item, error in zip(pending, verify_many(signed), strict=True):
-            if error is not None and item.statement is not None:
-                finding = Finding(code="statement.signature", message=str(error))
-                item.answer = Refused(id=item.statement.id, findings=(finding,))
-
     def _judge(
-        self, statement: Statement | None, time_ms: int, accepted: dict[str, EntryRow], *, from_network: bool
+        self,
+        statement: Statement,
+        court: Court | None,
+        time_ms: int,
+        accepted: dict[str, EntryRow],
+        *,
+        from_network: bool,
     ) -> Answer:
-        assert statement is not None, "a statement without answer was decoded"
-        known = self._known(statement, accepted)
-        if known is not None:
-            return known
         try:
             payload = parse(statement.payload)
         except MalformedError as error:
@@ -323,44 +287,28 @@ class Registrar:
                 message=f"{kind.name} is signed by the ledger's own keys and never sent",
             )
             return Refused(id=statement.id, findings=(finding,))
+        if court is None:
+            if not isinstance(payload, LedgerFounded):
+                raise StoreError("the ledger was never founded")
+            founded = Pins.of(payload.rules, payload.tables, payload.policy)
+            court = Court.sitting(self._book, founded, time_ms // 1000)
         index = self._store.size + len(accepted)
-        case = self._case(statement, payload, time_ms, index)
-        pins = self._pins(payload)
-        rules = rules_for(pins)
-        findings = rules.judge(case)
+        findings = court.admit(statement, payload, index)
         if findings:
             return Refused(id=statement.id, findings=findings)
-        rules.fold(case)
         accepted[statement.id] = EntryRow(
             index=index, statement=statement.raw, id=statement.id, type=kind.name, issuer=statement.iss
         )
         return Registered(id=statement.id, index=index, known=False)
 
-    def _pins(self, payload: Payload) -> Pins:
-        """The pins that judge a statement: those in force, or the founding's own."""
-        if self._book.ledger is not None:
-            return self._book.ledger.pins
-        if isinstance(payload, LedgerFounded):
-            return Pins.of(payload.rules, payload.tables, payload.policy)
-        raise StoreError("the ledger was never founded")
+    def _court(self, time_ms: int) -> Court:
+        """What judges the statements of a batch: the pins in force at the block before."""
+        return Court.sitting(self._book, self.state.pins, time_ms // 1000)
 
-    def _case(self, statement: Statement, payload: Payload, time_ms: int, index: int) -> Case:
-        pins = self._pins(payload)
-        return Case(
-            book=self._book,
-            statement=statement,
-            payload=payload,
-            now=time_ms // 1000,
-            index=index,
-            tables=tables_for(pins),
-            policy=policy_of(pins),
-        )
-
-    def _known(self, statement: Statement, accepted: Mapping[str, EntryRow]) -> Answer | None:
+    def _known(self, statement: Statement, accepted: Mapping[str, EntryRow]) -> Answer:
         """Answer a statement that is known already: the same bytes the same way, others as a conflict."""
         stored = accepted.get(statement.id) or self._store.entry_by_id(statement.id)
-        if stored is None:
-            return None
+        assert stored is not None, "the store said that it holds this id"
         if stored.statement == statement.raw:
             return Registered(id=stored.id, index=stored.index, known=True)
         finding = Finding(
@@ -393,10 +341,10 @@ class Registrar:
         block = envelope.decode(raw)
         hashes += self._frontier.store([hash_leaf(raw)])
         root = self._frontier.root()
-        rules_for(state.pins).fold(self._case(block, payload, time_ms, index))
+        self._court(time_ms).fold(block, payload, index)
         self._last_signed.intend(index + 1, root)
         head = sign_head(self._signer, state.origin, index + 1, root)
-        publish = time_ms - self._published_ms >= PUBLISH_MS
+        publish = self._published_ms is None or time_ms - self._published_ms >= PUBLISH_MS
         row = BlockRow(
             height=payload.height,
             index=index,
@@ -424,55 +372,22 @@ class Registrar:
         return format_note(sign_checkpoint(self._signer, origin, size, self._frontier.root()))
 
     def _recover(self) -> None:
-        """Return to the last block after a failure: nothing of the batch happened."""
-        self._book.discard()
+        """Return to the last stored block after a failure; the batch may have been stored all the same.
+
+        Until that is done nothing is signed, not even a checkpoint by `close`.
+        """
+        self._failed = True
+        self._store.reload()
+        self._book = Book(self._store)
         self._frontier = self._store.frontier()
         if self._store.size:
             self._last_signed.check(self._store.size, self._frontier.root())
+        self._failed = False
 
     def _describe(self) -> None:
         """Write ledger.json: what others need to check this ledger."""
-        write_description(self._directory, self.state)
-
-
-def receipt_of(store: Store, origin: str, index: int) -> bytes:
-    """Build the receipt of an entry from a store, under the block that seals it; raise StoreError if none."""
-    block = store.block_of(index)
-    if block is None:
-        raise StoreError(f"entry {index} is not on this ledger")
-    path = inclusion_proof(index, block.index + 1, store.hashes)
-    return build(block.head(origin), index, path)
-
-
-def write_description(directory: Path, state: LedgerState) -> None:
-    """Write `ledger.json` whole: origin, ledger id and public keys as did:key."""
-    text = json.dumps(
-        {
-            "origin": state.origin,
-            "ledger": state.id,
-            "founder": state.founder,
-            "ledger_key": state.ledger_key,
-        },
-        indent=1,
-    )
-    path = directory / "ledger.json"
-    part = directory / "ledger.json.part"
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}", hint="check the directory's permissions") from error
-
-
-_POLICIES: dict[str, Policy] = {}
-
-
-def policy_of(pins: Pins) -> Policy:
-    """Return the policy of pins, read once."""
-    if pins.policy not in _POLICIES:
-        _POLICIES.clear()
-        _POLICIES[pins.policy] = pins.read_policy()
-    return _POLICIES[pins.policy]
+        state = self.state
+        description = Description(
+            origin=state.origin, ledger=state.id, founder=state.founder, ledger_key=state.ledger_key
+        )
+        description.write(self._directory)

@@ -1,0 +1,142 @@
+"""Checkpoints and receipts that were kept outside a ledger, against the ledger as it is now.
+
+A tail cut off at a block leaves a smaller ledger that is sound in itself, and whoever holds the ledger key can
+sign another history. Only what somebody else kept shows either. Three forms are taken: a checkpoint (a signed
+note), a receipt, and the line `origin size root` that `verify` prints, which is signed by nobody and is worth
+what its keeper's word is worth.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pseudoledger.audit.verifier.chain import Chain
+from pseudoledger.audit.verifier.report import Fault
+from pseudoledger.errors import InvalidProof, InvalidSignature, MalformedError, VerificationError
+from pseudoledger.identity.keys import key_from_did
+from pseudoledger.ledger.checkpoint import log_key, parse_checkpoint
+from pseudoledger.ledger.note import SignedNote, decode_base64, parse_note, verify_note
+from pseudoledger.ledger.receipt import Receipt, SignedHead, decode_receipt, verify_head
+from pseudoledger.ledger.tree import hash_leaf, root_from_inclusion
+
+_LINE = re.compile(rb"(\S{1,200}) ([1-9][0-9]{0,18}) ([A-Za-z0-9+/]{43}=)\n?")
+
+ReadEntry = Callable[[int], bytes | None]
+"""Returns the bytes of an entry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One thing kept outside: what it commits to, and its signed form if it has one."""
+
+    place: str
+    origin: str
+    size: int
+    root: bytes | None
+    """None for a receipt, whose root follows from the entry."""
+    note: SignedNote | None = None
+    receipt: Receipt | None = None
+
+
+def parse_kept(raw: bytes, place: str) -> Kept:
+    """Read a checkpoint, a receipt or a kept line; raise MalformedError naming `place`."""
+    try:
+        if match := _LINE.fullmatch(raw):
+            origin = match[1].decode("utf-8", "replace")
+            return Kept(place=place, origin=origin, size=int(match[2]), root=decode_base64(match[3]))
+        if raw[:1] == b"\xd2":
+            receipt = decode_receipt(raw)
+            return Kept(
+                place=place, origin=receipt.origin, size=receipt.tree_size, root=None, receipt=receipt
+            )
+        note = parse_note(raw)
+        said = parse_checkpoint(note.text)
+    except MalformedError as error:
+        raise MalformedError(
+            f"{place} is neither a checkpoint, nor a receipt, nor a line that verify printed: {error.message}",
+            code=error.code,
+        ) from None
+    return Kept(place=place, origin=said.origin, size=said.size, root=said.root, note=note)
+
+
+def format_line(origin: str, size: int, root: bytes) -> str:
+    """Return the line to keep."""
+    return f"{origin} {size} {b64encode(root).decode()}"
+
+
+def check_kept(kept: Kept, chain: Chain, read: ReadEntry) -> Fault | None:
+    """Compare something kept with the ledger that `chain` has followed to its end; return what contradicts."""
+    size = chain.link.size
+    if kept.origin != chain.link.origin:
+        return _fault(kept, "origin", f"is of {kept.origin}, this ledger is {chain.link.origin}")
+    if kept.size > size:
+        return _fault(
+            kept,
+            "cut",
+            f"commits to {kept.size} entries, this ledger has {size}: its tail was cut off, or this is an older copy"
+            + ("" if _signed_by(kept, chain.keys()) else " (or it was never signed by this ledger's key)"),
+        )
+    root = chain.roots.get(kept.size)
+    if root is None:
+        return _fault(
+            kept, "rewritten", f"commits to {kept.size} entries, where no block of this ledger ends"
+        )
+    try:
+        committed = _root_of(kept, read)
+    except VerificationError as error:
+        return _fault(kept, "rewritten", error.message)
+    if committed != root:
+        return _fault(
+            kept,
+            "rewritten",
+            f"commits to another root over the first {kept.size} entries: they were rewritten",
+        )
+    if not _signed_by(kept, (chain.key_at(kept.size),), root):
+        return _fault(kept, "signature", f"is not signed by the ledger key for {kept.size} entries")
+    return None
+
+
+def _root_of(kept: Kept, read: ReadEntry) -> bytes:
+    if kept.root is not None:
+        return kept.root
+    receipt = kept.receipt
+    assert receipt is not None, "what has no root is a receipt"
+    entry = read(receipt.leaf_index)
+    if entry is None:
+        raise InvalidProof(f"is of entry {receipt.leaf_index}, which cannot be read")
+    return root_from_inclusion(hash_leaf(entry), receipt.leaf_index, receipt.tree_size, receipt.path)
+
+
+def _signed_by(kept: Kept, dids: tuple[str, ...], root: bytes | None = None) -> bool:
+    """Tell whether one of these ledger keys signed it; for a receipt, over this root where it is known."""
+    if kept.note is not None:
+        try:
+            verify_note(kept.note, [log_key(kept.origin, key_from_did(did)) for did in dids])
+        except (InvalidSignature, MalformedError):
+            return False
+        return True
+    receipt = kept.receipt
+    if receipt is None:
+        return True
+    if root is None or receipt.ledger not in dids:
+        return receipt.ledger in dids
+    try:
+        verify_head(
+            SignedHead(
+                ledger=receipt.ledger,
+                origin=receipt.origin,
+                tree_size=receipt.tree_size,
+                root=root,
+                signature=receipt.signature,
+            )
+        )
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _fault(kept: Kept, code: str, message: str) -> Fault:
+    return Fault(code=f"kept.{code}", place=kept.place, message=message)

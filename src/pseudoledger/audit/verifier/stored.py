@@ -1,0 +1,101 @@
+"""What a ledger directory holds beside its entries, against what the entries yield."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from functools import lru_cache
+from pathlib import Path
+
+from pseudoledger.audit.verifier.report import Fault, at_entry
+from pseudoledger.ledger.description import DESCRIPTION, Description
+from pseudoledger.ledger.schema import MIGRATIONS
+from pseudoledger.ledger.tree import stored_count
+
+_DESCRIPTION_MAX = 4_096
+
+_Objects = dict[tuple[str, str], str]
+
+
+@lru_cache(maxsize=1)
+def _expected_objects() -> _Objects:
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        for script in MIGRATIONS:
+            fresh.executescript(script)
+        return _objects(fresh)
+
+
+def _objects(connection: sqlite3.Connection) -> _Objects:
+    rows = connection.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master")
+    return {(kind, name): sql for kind, name, sql in rows}
+
+
+def schema_faults(connection: sqlite3.Connection) -> list[Fault]:
+    """Compare the text of every table, index and view with the released schema."""
+    expected, found = _expected_objects(), _objects(connection)
+    faults = []
+    for key in sorted(expected.keys() | found.keys(), key=str):
+        kind, name = key
+        if key not in found:
+            message = "is missing"
+        elif key not in expected:
+            message = "does not belong to a ledger"
+        elif found[key] != expected[key]:
+            message = "is not defined as in the released schema"
+        else:
+            continue
+        faults.append(Fault(code="stored.schema", place=f"{kind} {name}", message=message))
+    return faults
+
+
+def stray_faults(connection: sqlite3.Connection, size: int) -> Iterator[Fault]:
+    """Find rows outside the ledger, an id that stands twice, and indexes that do not fit their tables."""
+    for table, column, query, end in (
+        ("hashes", "pos", "SELECT pos FROM hashes WHERE pos < 0 OR pos >= ? LIMIT 1", stored_count(size)),
+        ("entries", "idx", "SELECT idx FROM entries WHERE idx < 0 OR idx >= ? LIMIT 1", size),
+        ("blocks", "idx", "SELECT idx FROM blocks NOT INDEXED WHERE idx < 0 OR idx >= ? LIMIT 1", size),
+    ):
+        row = connection.execute(query, (end,)).fetchone()
+        if row is not None:
+            yield Fault(
+                code="stored.stray",
+                place=f"table {table}, {column} {row[0]}",
+                message="lies outside the ledger",
+            )
+    for (name,) in connection.execute("SELECT name FROM meta WHERE name != 'checkpoint'"):
+        yield Fault(code="stored.stray", place=f"table meta, {name}", message="does not belong to a ledger")
+    # The ids were compared with the entries one by one, so this finds every statement that stands twice. The
+    # index is not asked, because it may be what was changed.
+    for _, second in connection.execute(
+        "SELECT id, max(idx) FROM entries NOT INDEXED GROUP BY id HAVING count(*) > 1 ORDER BY max(idx)"
+    ):
+        yield at_entry(second, "entry.twice", "is a statement that stands on the ledger before")
+    for (message,) in connection.execute("PRAGMA integrity_check(16)"):
+        if message != "ok":
+            yield Fault(code="stored.integrity", place="ledger.db", message=str(message))
+
+
+def description_fault(directory: Path, expected: Description) -> Fault | None:
+    """Compare `ledger.json` with what the entries yield."""
+    try:
+        with (directory / DESCRIPTION).open("rb") as file:
+            text = file.read(_DESCRIPTION_MAX)
+    except OSError as error:
+        return Fault(
+            code="stored.description", place=DESCRIPTION, message=f"cannot be read: {error.strerror}"
+        )
+    if text != expected.text():
+        return Fault(code="stored.description", place=DESCRIPTION, message="is not what the entries yield")
+    return None
+
+
+def stored_checkpoint(connection: sqlite3.Connection) -> bytes | None:
+    """Return the published checkpoint, or None where there is none of its form."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'checkpoint'").fetchone()
+    return row[0] if row is not None and isinstance(row[0], bytes) else None
+
+
+def stored_things(connection: sqlite3.Connection) -> Iterator[tuple[object, object, object]]:
+    """Yield the rows of the book in order."""
+    yield from connection.execute("SELECT sort, key, value FROM things ORDER BY sort, key")

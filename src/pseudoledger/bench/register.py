@@ -1,0 +1,81 @@
+"""Registering: in batches, one at a time, and under keys never seen before; durable, with all rules."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from pseudoledger.bench.measure import Figure, at_least, at_most, disk_rate, percentile, rate
+from pseudoledger.bench.workload import Load
+from pseudoledger.errors import RegistrationRefused
+from pseudoledger.identity.keys import Signed, Signer, verify_many
+from pseudoledger.registrar import Refused
+from pseudoledger.statement import envelope
+
+BATCH = 1_000
+RUNS = 3
+
+
+def signature_rate(statements: list[bytes]) -> float:
+    """Return how many of these statements' signatures a second all cores verify: the limit of everything."""
+    decoded = [envelope.decode(raw) for raw in statements]
+    signed = [Signed(item.iss, item.signed_bytes, item.signature) for item in decoded]
+
+    def work() -> int:
+        verify_many(signed)
+        return len(signed)
+
+    return rate(work)
+
+
+def bench_register(directory: Path, *, entries: int) -> Iterator[Figure]:
+    """Measure registering `entries` statements over 100 running leases, in each of three ways."""
+    disk = disk_rate(directory)
+    yield Figure(name="disk", value=disk, unit="durable writes/s")
+    load = Load(directory / "register", leases=100)
+    batches = [load.statements(entries) for _ in range(RUNS)]
+    limit = signature_rate(batches[0])
+    yield Figure(name="signatures alone, all cores", value=limit, unit="statements/s")
+    waiting = iter(batches)
+    in_batches = rate(lambda: register(load, next(waiting), BATCH), runs=RUNS)
+    yield at_least(
+        f"register, batches of {BATCH}", in_batches, "statements/s", 12_000, ("signatures alone", limit)
+    )
+
+    singles = load.statements(min(entries, 5_000))
+    times = []
+    for raw in singles:
+        start = time.perf_counter()
+        register(load, [raw], 1)
+        times.append(time.perf_counter() - start)
+    yield at_least("register, one at a time", len(times) / sum(times), "statements/s", 1_500, ("disk", disk))
+    yield at_most("register, one at a time, p99", percentile(times, 0.99) * 1000, "ms", 2)
+
+    fresh = _declarations(load, entries)
+    new_keys = rate(lambda: register(load, fresh, BATCH), runs=1)
+    yield Figure(
+        name=f"register, {entries:,} keys never seen",
+        value=new_keys,
+        unit="statements/s",
+        limit="signatures alone",
+        limit_value=limit,
+    )
+    load.registrar.close()
+
+
+def register(load: Load, statements: list[bytes], batch: int) -> int:
+    """Register in batches; raise RegistrationRefused if any statement is refused."""
+    for start in range(0, len(statements), batch):
+        for answer in load.registrar.register(statements[start : start + batch]):
+            if isinstance(answer, Refused):
+                raise RegistrationRefused(answer.findings)
+    return len(statements)
+
+
+def _declarations(load: Load, count: int) -> list[bytes]:
+    signers = (
+        Signer.from_seed(sha256(f"pseudoledger/bench/new\0{n}".encode()).digest()) for n in range(count)
+    )
+    return [load.declare(signer) for signer in signers]

@@ -1,0 +1,157 @@
+"""The load of a real market: many leases whose lessors report by the hour and whose lessees confirm.
+
+Everything is signed before the clock of a measurement starts; what is measured is registering and checking.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pseudoledger.contract.templates import Choice, Deal, draft_terms, load
+from pseudoledger.contract.things import Offer
+from pseudoledger.identity.keys import Signer
+from pseudoledger.identity.last_signed import LastSigned
+from pseudoledger.registrar import Registrar
+from pseudoledger.statement import envelope, sealed
+from pseudoledger.statement.kinds.ledger import Policy
+from pseudoledger.statement.payload import draft, jcs
+from pseudoledger.statement.values import Period, format_instant, instant_seconds
+
+ORIGIN = "bench.pseudoledger.example/load"
+START = instant_seconds("2026-01-01T00:00:00Z")
+HOUR = 3600
+COUNT = 8
+"""Units of each lease."""
+
+
+@dataclass(slots=True)
+class Contract:
+    """One running lease of the load."""
+
+    lessor: Signer
+    lessee: Signer
+    lease: str
+
+
+def _signer(name: str) -> Signer:
+    return Signer.from_seed(sha256(f"pseudoledger/bench\0{name}".encode()).digest())
+
+
+class Load:
+    """A ledger with running leases, and statements for them on demand."""
+
+    def __init__(self, directory: Path, *, leases: int) -> None:
+        self.now = START
+        self.directory = directory
+        signer = _signer("ledger")
+        directory.mkdir(parents=True, exist_ok=True)
+        policy = {
+            "admission": "open",
+            "attestors": [],
+            "open_max": 1000,
+            "commission_cap_bps": 1000,
+            "max_age_seconds": 366 * 86_400,
+            "clock": "simulated",
+        }
+        self.registrar = Registrar.found(
+            directory / "ledger",
+            origin=ORIGIN,
+            founder=_signer("founder"),
+            signer=signer,
+            last_signed=LastSigned.create(directory / "keys" / "ledger.last-signed"),
+            clock=lambda: self.now * 1000,
+            policy=Policy.model_validate_json(jcs(policy)),
+            nonce=bytes(32),
+        )
+        self._ledger_id = self.registrar.state.id
+        self.contracts = [self._open(number) for number in range(leases)]
+        self.now += 300 * 86_400
+        self._hours = 0
+
+    def _sign(self, who: Signer, tree: dict[str, Any], sub: str) -> bytes:
+        return envelope.sign_bytes(who, jcs(tree), sub=sub, aud=self._ledger_id, iat=START)
+
+    def _act(self, who: Signer, tree: dict[str, Any], sub: str = "") -> str:
+        ready = sealed.seal({"v": 1, **tree}, aud=self._ledger_id, iss=who.did, random=os.urandom)
+        raw = envelope.sign(who, draft(ready.tree), sub=sub or who.did, aud=self._ledger_id, iat=self.now)
+        (answer,) = self.registrar.register([raw])
+        assert answer.id is not None, answer
+        return answer.id
+
+    def _open(self, number: int) -> Contract:
+        """Bring one lease to the point where usage is reported."""
+        lessor, lessee = _signer(f"lessor {number}"), _signer(f"lessee {number}")
+        line = {"id": "chip", "resource": "chip", "chip": "nvidia-h200-sxm-141gb", "count": COUNT}
+        pool = self._act(lessor, {"type": "pool.declared", "number": "P-1", "lines": [line]})
+        available = Period.between(START, START + 360 * 86_400)
+        offer_id = self._act(
+            lessor,
+            {
+                "type": "offer.published",
+                "number": "O-1",
+                "pool": pool,
+                "lines": [{**line, "pool_line": "chip"}],
+                "facility": {"country": "FI"},
+                "tariff": {
+                    "currency": "USD",
+                    "lines": [{"line": "chip", "basis": "metered", "price_micro": 2_235_000}],
+                },
+                "length_min": "PT1H",
+                "length_max": "P360D",
+                "available": available.model_dump(mode="json"),
+            },
+        )
+        offer = self.registrar.book.get(Offer, offer_id)
+        assert offer is not None, "it was registered just now"
+        choice = Choice(offer_id=offer_id, offer=offer, offer_line="chip", count=COUNT, purpose="infer")
+        deal = Deal(lessor=lessor.did, lessee=lessee.did, choices=(choice,), period=available)
+        proposal = {
+            "type": "lease.proposed",
+            "number": "L-1",
+            "answers": offer_id,
+            "valid_to": format_instant(self.now + 86_400),
+            "terms": draft_terms(load("on-demand"), deal),
+        }
+        lease = self._act(lessee, proposal)
+        self._act(lessor, {"type": "lease.signed"}, lease)
+        handed = {
+            "type": "delivery.offered",
+            "number": "B-1",
+            "lines": [{"line": "chip", "count": COUNT}],
+            "serials": [],
+        }
+        delivery = self._act(lessor, handed, lease)
+        self._act(lessee, {"type": "delivery.accepted", "delivery": delivery}, lease)
+        return Contract(lessor=lessor, lessee=lessee, lease=lease)
+
+    def declare(self, who: Signer) -> bytes:
+        """Sign a declaration of a key."""
+        tree = {"type": "identity.declared", "v": 1, "label": "bench"}
+        ready = sealed.seal(tree, aud=self._ledger_id, iss=who.did, random=os.urandom)
+        return envelope.sign(who, draft(ready.tree), sub=who.did, aud=self._ledger_id, iat=START)
+
+    def statements(self, count: int) -> list[bytes]:
+        """Sign the next `count` statements: a report and its confirmation for each lease in turn."""
+        signed: list[bytes] = []
+        while len(signed) < count:
+            start = START + self._hours * HOUR
+            period = Period.between(start, start + HOUR).model_dump(mode="json")
+            self._hours += 1
+            for contract in self.contracts:
+                report = {
+                    "type": "usage.reported",
+                    "v": 1,
+                    "line": "chip",
+                    "period": period,
+                    "chip_seconds": COUNT * HOUR * self._hours,
+                    "downtime_s": 0,
+                }
+                raw = self._sign(contract.lessor, report, contract.lease)
+                ref = envelope.decode(raw).id
+                confirmed = {"type": "usage.confirmed", "v": 1, "report": ref}
+                signed += [raw, self._sign(contract.lessee, confirmed, contract.lease)]
+        return signed[:count]

@@ -1,0 +1,102 @@
+"""`bench`: measure the hot paths, each beside its goal and as a share of a limit taken in the same run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pseudoledger.bench.measure import Figure
+from pseudoledger.bench.proofs import bench_proofs
+from pseudoledger.bench.register import bench_register
+from pseudoledger.bench.verify import bench_verify
+from pseudoledger.cli.command import JsonOption, plain
+from pseudoledger.cli.failure import WrongUse
+from pseudoledger.cli.show import Column, Row, Sheet, present, progress
+from pseudoledger.identity.keys import cores
+
+app = typer.Typer()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """One bench: what it does and how many entries it takes where nothing else is said."""
+
+    run: Callable[..., Iterator[Figure]]
+    entries: int
+
+
+BENCHES = {
+    "register": Bench(run=bench_register, entries=20_000),
+    "verify": Bench(run=bench_verify, entries=100_000),
+    "proofs": Bench(run=bench_proofs, entries=1_000_000),
+}
+
+
+@plain(
+    app, "bench", examples=("pl bench", "pl bench register proofs --json", "pl bench proofs --entries 100000")
+)
+def bench(
+    names: Annotated[
+        list[str] | None, typer.Argument(help=f"Which: {', '.join(BENCHES)}; all without.")
+    ] = None,
+    *,
+    entries: Annotated[
+        int | None,
+        typer.Option("--entries", min=1_000, help="How many entries, instead of each bench's own."),
+    ] = None,
+    directory: Annotated[
+        Path | None, typer.Option("--in", help="Measure on the disk of this directory; it is left empty.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the hot paths of this machine: medians of several runs, beside a limit taken in the same run.
+
+    Rates depend on the machine and on what else it does; compare the shares of the limit.
+    """
+    chosen = names or list(BENCHES)
+    unknown = [name for name in chosen if name not in BENCHES]
+    if unknown:
+        raise WrongUse(f"there is no bench {unknown[0]!r}", hint=f"choose from: {', '.join(BENCHES)}")
+    rows: list[Row] = []
+    for name in chosen:
+        one = BENCHES[name]
+        with progress(name, None), tempfile.TemporaryDirectory(dir=directory, prefix="pl-bench-") as place:
+            rows += [_row(name, figure) for figure in one.run(Path(place), entries=entries or one.entries)]
+    note = f"{cores()} cores, {datetime.now(tz=UTC):%Y-%m-%d}; share = figure / limit of the same run"
+    present(Sheet(title="bench", columns=_COLUMNS, rows=rows, note=note), as_json=as_json)
+
+
+def _row(bench_name: str, figure: Figure) -> Row:
+    return {
+        "bench": bench_name,
+        "name": figure.name,
+        "value": round(figure.value, 3),
+        "unit": figure.unit,
+        "goal": figure.goal,
+        "met": figure.met,
+        "limit": figure.limit,
+        "limit_value": figure.limit_value,
+        "share": None if figure.share is None else round(figure.share, 3),
+    }
+
+
+def _share(row: Row) -> str:
+    return "" if row["share"] is None else f"{row['share']:.2f} of {row['limit']}"
+
+
+_COLUMNS = (
+    Column(title="what", form=lambda row: str(row["name"])),
+    Column(title="figure", form=lambda row: f"{row['value']:,.6g}", right=True),
+    Column(title="unit", form=lambda row: str(row["unit"])),
+    Column(title="goal", form=lambda row: str(row["goal"]), right=True),
+    Column(title="met", form=lambda row: {True: "yes", False: "no", None: ""}[row["met"]]),
+    Column(title="share of the limit", form=_share),
+)
+
+APPS = (app,)

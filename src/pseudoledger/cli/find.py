@@ -1,0 +1,239 @@
+"""What people have at hand, resolved to what the ledger means: things by id, prefix or number, and parties.
+
+A thing is named by its id, by six or more of its first hex digits, or by the number that its issuer gave it.
+A party is named by its did, by the name of a key held here, or by the label it declared.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeVar
+
+from pseudoledger.cli.desk import Desk
+from pseudoledger.cli.failure import WrongUse
+from pseudoledger.cli.show import listed, short, short_did
+from pseudoledger.cli.values import did as did_value
+from pseudoledger.contract.things import (
+    Amendment,
+    Bid,
+    Chain,
+    Delivery,
+    Demand,
+    Invoice,
+    Lease,
+    Mandate,
+    Match,
+    Offer,
+    Owner,
+    Payment,
+    Pool,
+    Thing,
+    Usage,
+)
+from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
+from pseudoledger.statement.kinds import Subject
+
+T = TypeVar("T", bound=Thing)
+
+PREFIX_MIN = 6
+"""Fewest hex digits that may stand for an id."""
+CANDIDATES_SHOWN = 4
+_HEX = re.compile(r"[0-9a-f]{6,64}", re.ASCII)
+
+
+SUBJECTS: MappingProxyType[Subject, tuple[type[Thing], ...]] = MappingProxyType(
+    {
+        Subject.OFFER: (Offer,),
+        Subject.DEMAND: (Demand,),
+        Subject.OFFER_OR_DEMAND: (Offer, Demand),
+        Subject.MANDATE: (Mandate,),
+        Subject.BID: (Bid,),
+        Subject.LEASE: (Lease,),
+        Subject.INVOICE: (Invoice,),
+        Subject.PAYMENT: (Payment,),
+    }
+)
+"""Among which things the subject of a kind is looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noun:
+    """How one class of things is called, opened and listed."""
+
+    name: str
+    kind: str
+    command: str
+    numbered: bool = True
+
+
+NOUNS: MappingProxyType[type[Thing], Noun] = MappingProxyType(
+    {
+        Pool: Noun(name="pool", kind="pool.declared", command="pl pool list"),
+        Offer: Noun(name="offer", kind="offer.published", command="pl offer list"),
+        Demand: Noun(name="demand", kind="demand.published", command="pl demand list"),
+        Mandate: Noun(name="mandate", kind="broker.mandated", command="pl broker list"),
+        Match: Noun(name="match", kind="match.proposed", command="pl broker matches"),
+        Bid: Noun(name="bid", kind="bid.placed", command="pl bid list"),
+        Lease: Noun(name="lease", kind="lease.proposed", command="pl lease list"),
+        Amendment: Noun(name="amendment", kind="amendment.proposed", command="pl lease show LEASE"),
+        Delivery: Noun(name="delivery", kind="delivery.offered", command="pl delivery list"),
+        Usage: Noun(name="usage report", kind="usage.reported", command="pl usage list", numbered=False),
+        Invoice: Noun(name="invoice", kind="invoice.issued", command="pl invoice list"),
+        Payment: Noun(name="payment", kind="payment.declared", command="pl payment list"),
+    }
+)
+
+
+def find(desk: Desk, cls: type[T], text: str, *, party: str | None = None) -> tuple[str, T]:
+    """Return the id and the thing that a text names.
+
+    Where several fit, those that concern `party` (the first key of its chain) come first. Raises WrongUse,
+    naming the candidates or what is near.
+    """
+    candidates = list(dict.fromkeys([*_by_prefix(desk, cls, text), *_by_number(desk, cls, text)]))
+    things = [(key, thing) for key in candidates if (thing := desk.book.get(cls, key)) is not None]
+    if len(things) > 1 and party is not None:
+        mine = [(key, thing) for key, thing in things if concerns(desk, thing, party)]
+        things = mine or things
+    noun = NOUNS[cls]
+    if len(things) == 1:
+        return things[0]
+    if not things:
+        raise WrongUse(
+            f"there is no {noun.name} {text!r} on this ledger",
+            hint=_near(desk, cls, text)
+            or f"{noun.command} lists them; give at least {PREFIX_MIN} hex digits of an id",
+        )
+    shown = [f"{short(key)} (entry {_entry(thing)})" for key, thing in things[:CANDIDATES_SHOWN]]
+    raise WrongUse(
+        f"{len(things)} {noun.name}s are called {text!r}: {listed(shown)}", hint="give more of the id"
+    )
+
+
+def find_any(desk: Desk, text: str, *classes: type[Thing]) -> tuple[str, Thing]:
+    """Return the id and thing of whichever of some classes a text names; raise WrongUse as `find` does."""
+    failures = []
+    for cls in classes:
+        try:
+            return find(desk, cls, text)
+        except WrongUse as error:
+            failures.append(error)
+    several = [error for error in failures if "are called" in error.message]
+    if several:
+        raise several[0]
+    names = " or ".join(NOUNS[cls].name for cls in classes)
+    raise WrongUse(f"there is no {names} {text!r} on this ledger", hint=failures[0].hint)
+
+
+def _by_prefix(desk: Desk, cls: type[Thing], text: str) -> Iterator[str]:
+    if _HEX.fullmatch(text):
+        rows = desk.store.tables.execute(
+            "SELECT key FROM things WHERE sort = ? AND key >= ? AND key <= ? ORDER BY key LIMIT 9",
+            [cls.__name__.lower(), text, text + "g"],
+        )
+        yield from (row[0] for row in rows)
+
+
+def _by_number(desk: Desk, cls: type[Thing], text: str) -> Iterator[str]:
+    """Find statements by the number in their payload, whose canonical form spells it in one way."""
+    noun = NOUNS[cls]
+    if noun.numbered and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}", text):
+        rows = desk.store.tables.execute(
+            "SELECT lower(hex(id)) FROM entries WHERE type = ? AND instr(statement, ?) ORDER BY idx LIMIT 64",
+            [noun.kind, f'"number":"{text}"'.encode()],
+        )
+        yield from (row[0] for row in rows)
+
+
+def number_used(desk: Desk, kinds: tuple[str, ...], number: str) -> bool:
+    """Tell whether any statement of some kinds has a number, whoever issued it."""
+    marks = ", ".join("?" for _ in kinds)
+    rows = desk.store.tables.execute(
+        f"SELECT 1 FROM entries WHERE type IN ({marks}) AND instr(statement, ?) LIMIT 1",  # noqa: S608 - marks only
+        [*kinds, f'"number":"{number}"'.encode()],
+    )
+    return rows.fetchone() is not None
+
+
+def _near(desk: Desk, cls: type[Thing], text: str) -> str:
+    """Return a hint with numbers that are like the one given."""
+    path = "$.payload.number" if cls in {Offer, Demand} else "$.number"
+    if cls not in {Offer, Demand, Pool, Lease, Invoice}:
+        return ""
+    rows = desk.store.tables.execute(
+        "SELECT json_extract(value, ?) FROM things WHERE sort = ? LIMIT 10000", [path, cls.__name__.lower()]
+    )
+    near = difflib.get_close_matches(text, [row[0] for row in rows if row[0]], n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else ""
+
+
+def concerns(desk: Desk, thing: Thing, party: str) -> bool:
+    """Tell whether a party stands in a thing: as issuer, addressee, or party of the lease it belongs to."""
+    names = (
+        "lessor",
+        "lessee",
+        "principal",
+        "broker",
+        "bidder",
+        "owner",
+        "issuer",
+        "payer",
+        "payee",
+        "proposer",
+    )
+    if any(getattr(thing, name, None) == party for name in names):
+        return True
+    lease = getattr(thing, "lease", None)
+    held = desk.book.get(Lease, lease) if isinstance(lease, str) else None
+    return held is not None and concerns(desk, held, party)
+
+
+def _entry(thing: Thing) -> int:
+    return int(getattr(thing, "entry", 0))
+
+
+def did_of(desk: Desk, text: str, option: str) -> str:
+    """Return the did that a text names: itself, a key held here, a declared label, or a did's beginning."""
+    if text.startswith(DID_PREFIX) and len(text) == DID_LENGTH:
+        return did_value(text, option)
+    for did, name in desk.names.items():
+        if name == text:
+            return did
+    labelled = [root for root, chain in desk.book.all(Chain) if chain.label == text]
+    begun = _by_beginning(desk, text)
+    found = list(dict.fromkeys([*labelled, *begun]))
+    if len(found) == 1:
+        return desk.book.acting_key(found[0])
+    if found:
+        raise WrongUse(f"{option}: {len(found)} parties are called {text!r}", hint="give the whole did:key")
+    near = difflib.get_close_matches(text, list(desk.names.values()), n=3)
+    raise WrongUse(
+        f"{option}: {text!r} is no did:key, no key held here and no declared label",
+        hint=f"did you mean {' or '.join(near)}?" if near else "pl id list names the keys held here",
+    )
+
+
+def _by_beginning(desk: Desk, text: str) -> list[str]:
+    begin = text.removeprefix("did:key:").removesuffix("…")
+    if not begin.startswith("z6Mk") or len(begin) < 10:
+        return []
+    rows = desk.store.tables.execute(
+        "SELECT key FROM things WHERE sort = ? AND key >= ? AND key < ? ORDER BY key LIMIT 3",
+        [Owner.__name__.lower(), f"did:key:{begin}", f"did:key:{begin}{{"],
+    )
+    return [row[0] for row in rows]
+
+
+def party_name(desk: Desk, did: str) -> str:
+    """Write a party for people: the name of a key held here, its declared label in quotes, or its did."""
+    chain = desk.book.chain_of(did)
+    for key in (did, *(reversed(chain.keys) if chain else ())):
+        if key in desk.names:
+            return desk.names[key]
+    if chain is not None and chain.label:
+        return f"“{chain.label}”"
+    return short_did(did)

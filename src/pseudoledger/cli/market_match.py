@@ -1,0 +1,132 @@
+"""`market match`: which offers fit a demand, best first, and why the others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from pseudoledger.cli.command import reading
+from pseudoledger.cli.desk import Desk
+from pseudoledger.cli.find import find, party_name
+from pseudoledger.cli.listing import LimitOption, MineOption, things_of
+from pseudoledger.cli.market import app
+from pseudoledger.cli.show import Column, Facts, Row, Sheet, price, short
+from pseudoledger.contract.things import Demand, Offer
+from pseudoledger.market.board import open_needs, open_supplies
+from pseudoledger.market.matching import Matched
+from pseudoledger.market.matching import match as pair
+
+APPS = ()
+
+SHOWN = 20
+
+
+@reading(app, "match", examples=("pl market match D1", "pl market match --of bob --json", "pl market match"))
+def match(
+    desk: Desk,
+    demands: Annotated[
+        list[str] | None, typer.Argument(help="Demands: id, prefix or number; all that stand if none.")
+    ] = None,
+    of: MineOption = None,
+    limit: LimitOption = SHOWN,
+) -> Facts:
+    """Pair demands with offers: what fits, cheapest first, and why every other offer does not."""
+    wanted = {find(desk, Demand, text)[0] for text in demands or ()}
+    if of is not None:
+        mine = {key for key, _ in things_of(desk, Demand, of=of)}
+        wanted = wanted & mine if demands else mine
+    needs = [
+        need
+        for need in open_needs(desk.book, desk.now)
+        if not (demands or of is not None) or need.id in wanted
+    ]
+    found = pair(needs, open_supplies(desk.book, desk.now), exponents=desk.tables.exponents)
+    sheets = [sheet for item in found for sheet in _sheets(desk, item, limit)]
+    value = {"demands": [_value(item) for item in found]}
+    fitting = sum(1 for item in found if item.acceptable)
+    facts = [("demands", f"{len(found)}, of which {fitting} can be met")]
+    return Facts(title="Matching", facts=facts, value=value, sheets=sheets)
+
+
+def _value(item: Matched) -> dict[str, Any]:
+    return {
+        "demand": item.demand,
+        "acceptable": [
+            {
+                **asdict(one),
+                "lines": [line.model_dump(mode="json") for line in one.lines],
+                "period": one.period.model_dump(mode="json"),
+                "notes": [asdict(note) for note in one.notes],
+            }
+            for one in item.acceptable
+        ],
+        "rejected": [
+            {"offer": one.offer, "reasons": [asdict(reason) for reason in one.reasons]}
+            for one in item.rejected
+        ],
+    }
+
+
+def _sheets(desk: Desk, item: Matched, limit: int) -> Sequence[Sheet]:
+    demand = desk.book.get(Demand, item.demand)
+    name = demand.payload.number if demand is not None else short(item.demand)
+    by = f" of {party_name(desk, demand.lessee)}" if demand is not None else ""
+    fits = [
+        {
+            "id": one.offer,
+            "lines": ", ".join(
+                f"{line.demand_line}={line.count} from {line.offer_line}" for line in one.lines
+            ),
+            "hour": price(one.hour_micro, one.currency),
+            "total": price(one.total_micro, one.currency).removesuffix("/h"),
+            "notes": "; ".join(note.message for note in one.notes),
+        }
+        for one in item.acceptable
+    ]
+    others = [
+        {"id": one.offer, "why": "; ".join(f"{reason.code}: {reason.message}" for reason in one.reasons)}
+        for one in item.rejected
+    ]
+    return (
+        _cut(f"Demand {name}{by}: offers that fit", _fit_columns(desk), fits, limit),
+        _cut(f"Demand {name}: offers that do not", _other_columns(desk), others, limit),
+    )
+
+
+def _cut(title: str, columns: tuple[Column, ...], rows: list[dict[str, Any]], limit: int) -> Sheet:
+    left = len(rows) - limit
+    note = f"{left} more; --limit {len(rows)} shows them" if left > 0 else ""
+    return Sheet(title=title, columns=columns, rows=rows[:limit], note=note, empty="none")
+
+
+def _offer_columns(desk: Desk) -> tuple[Column, ...]:
+    def number(row: Row) -> str:
+        offer = desk.book.get(Offer, row["id"])
+        return offer.payload.number if offer is not None else ""
+
+    def lessor(row: Row) -> str:
+        offer = desk.book.get(Offer, row["id"])
+        return party_name(desk, offer.lessor) if offer is not None else ""
+
+    return (
+        Column(title="id", form=lambda row: short(row["id"])),
+        Column(title="offer", form=number),
+        Column(title="lessor", form=lessor),
+    )
+
+
+def _fit_columns(desk: Desk) -> tuple[Column, ...]:
+    return (
+        *_offer_columns(desk),
+        Column(title="lines", form=lambda row: row["lines"]),
+        Column(title="all for an hour", form=lambda row: row["hour"], right=True),
+        Column(title="whole length", form=lambda row: row["total"], right=True),
+        Column(title="unstated", form=lambda row: row["notes"]),
+    )
+
+
+def _other_columns(desk: Desk) -> tuple[Column, ...]:
+    return (*_offer_columns(desk), Column(title="why not", form=lambda row: row["why"]))

@@ -1,0 +1,49 @@
+"""Sorted compact JSON is RFC 8785 inside our limits: orjson against the rfc8785 library."""
+
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pseudoledger.errors import MalformedError
+from pseudoledger.statement.payload import jcs
+from pseudoledger.statement.values import INTEGER_MAX
+
+NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,63}", fullmatch=True, alphabet=st.characters(codec="ascii"))
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]))
+VALUES = st.recursive(
+    st.integers(-INTEGER_MAX, INTEGER_MAX) | st.booleans() | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=6))
+def test_both_write_the_same_bytes(tree):
+    try:
+        written = jcs(tree)
+    except MalformedError as error:
+        assert error.code in {"payload.characters", "payload.limits"}
+        return
+    assert written == rfc8785.dumps(tree)
+
+
+@given(
+    st.dictionaries(NAMES, st.sampled_from(["ſ", "é", "é", "\U0001f600", "퟿", '"\\/', "\u2028"]), max_size=9)
+)
+def test_letters_that_writers_treat_differently(tree):
+    assert jcs(tree) == rfc8785.dumps(tree)
+
+
+@pytest.mark.parametrize(
+    "value", [1.0, 1e400, float("nan"), None, 2**53, -(2**53), "\x00", "\x7f", "\ufeff", "\ud800"]
+)
+def test_outside_the_limits_nothing_is_written(value):
+    with pytest.raises(MalformedError):
+        jcs({"x": value})
+
+
+@pytest.mark.parametrize("name", ["X", "é", "", "a b", "a" * 65, "1a"])
+def test_names_are_ascii(name):
+    with pytest.raises(MalformedError):
+        jcs({name: 1})

@@ -1,0 +1,335 @@
+"""What verify says about sound ledgers, forged ones, and things kept outside."""
+
+import json
+import shutil
+from contextlib import closing
+
+import pytest
+from small_ledger import (
+    FOUNDER,
+    LEDGER,
+    NEXT_LEDGER,
+    build,
+    copy,
+    entries_of,
+    founding,
+    opened,
+    publish_by_hand,
+    rebuild,
+    reopen,
+    sign,
+)
+
+from pseudoledger.audit.verifier import Verdict, verify
+from pseudoledger.audit.verifier.report import FAULTS_MAX
+from pseudoledger.errors import MalformedError, PeerUnreachable, StoreError
+from pseudoledger.identity.keys import Signer
+from pseudoledger.ledger.checkpoint import sign_checkpoint
+from pseudoledger.ledger.note import format_note
+from pseudoledger.ledger.receipt import build as build_receipt
+from pseudoledger.ledger.receipt import sign_head
+from pseudoledger.ledger.store import Store
+from pseudoledger.ledger.tree import inclusion_proof, root
+from pseudoledger.statement import envelope
+from pseudoledger.statement.payload import draft
+
+PARTY = Signer.from_seed(bytes([9]) * 32)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("verifier") / "it")
+
+
+def pool(number, *, aud, iat, signer=PARTY, exp=None, sub=None):
+    line = {"id": "chip", "resource": "chip", "chip": "nvidia-h200-sxm-141gb", "count": 1}
+    tree = {"type": "pool.declared", "v": 1, "number": number, "lines": [line]}
+    tree |= {"_sd": [f"{hash(number) % 10**6:043d}"], "_sd_alg": "sha-256"}
+    return envelope.sign(signer, draft(tree), sub=sub or signer.did, aud=aud, iat=iat, exp=exp)
+
+
+# Sound ledgers
+
+
+def test_a_sound_ledger_and_the_line_to_keep(small):
+    report = verify(small.directory)
+    assert (report.verdict, report.faults, report.unjudged) == (Verdict.VALID, (), "")
+    assert report.ledger_key == NEXT_LEDGER.did
+    assert any("taken from the ledger itself" in text for text in report.warnings)
+    assert any("simulated" in text for text in report.warnings)
+    again = verify(small.directory, ledger_key=NEXT_LEDGER.did, against=[report.keep.encode()])
+    assert again.verdict is Verdict.VALID
+    assert not any("taken from" in text for text in again.warnings)
+
+
+def test_without_rules_less_is_checked_and_the_report_says_so(small, tmp_path):
+    target = copy(small.directory, tmp_path / "copy")
+    with opened(target) as db:
+        db.execute("DELETE FROM things WHERE sort = 'usage'")
+    report = verify(target, rules=False)
+    assert (report.verdict, report.rules) == (Verdict.VALID, False)
+    assert verify(target).first.place.startswith("table things, usage ")
+
+
+def test_worker_processes_come_to_the_same_result(small, tmp_path):
+    told = []
+    report = verify(small.directory, workers=2, progress=lambda done, size: told.append((done, size)))
+    assert report == verify(small.directory)
+    assert told[-1] == (report.entries, report.entries)
+    target = copy(small.directory, tmp_path / "copy")
+    with opened(target) as db:
+        db.execute("UPDATE entries SET statement = zeroblob(9) WHERE idx = 30")
+    assert verify(target, workers=2).first.entry == 30
+
+
+def test_a_ledger_of_many_chunks(tmp_path):
+    """More than two chunks, so that nodes above a chunk and blocks across chunks are met."""
+    founded = founding()
+    aud = envelope.decode(founded).id
+    pools = [pool(f"P-{number}", aud=aud, iat=1_800_000_000) for number in range(2_600)]
+    target = publish_by_hand(tmp_path / "many", [[founded], pools[:1_500], pools[1_500:1_501], pools[1_501:]])
+    assert verify(target, rules=False).verdict is Verdict.VALID
+    with opened(target) as db:
+        # Position of the node over the first 2,048 entries.
+        db.execute("UPDATE hashes SET hash = zeroblob(32) WHERE pos = 4094")
+    fault = verify(target, rules=False).first
+    assert (fault.place, fault.entry) == ("table hashes, position 4094", 2047)
+
+
+def test_a_ledger_that_grows_meanwhile_is_verified_as_it_stood(small, tmp_path):
+    whole = tmp_path / "it"
+    shutil.copytree(small.directory.parent, whole)
+    grown = small.__class__(whole / "ledger", (), small.load, ())
+    with reopen(grown) as registrar:
+        answers = []
+
+        def grow(done, size):
+            answers.append(registrar.register(small.load.statements(4)))
+
+        report = verify(grown.directory, progress=grow)
+        assert report.verdict is Verdict.VALID
+        assert registrar.store.size > report.entries
+    assert verify(grown.directory).verdict is Verdict.VALID
+
+
+# Keys and what was kept
+
+
+def test_the_key_that_the_caller_knows(small):
+    assert verify(small.directory, ledger_key=NEXT_LEDGER.did).verdict is Verdict.VALID
+    retired = verify(small.directory, ledger_key=LEDGER.did)
+    assert retired.verdict is Verdict.VALID
+    assert any("retired" in text for text in retired.warnings)
+    stranger = verify(small.directory, ledger_key=PARTY.did)
+    assert (stranger.verdict, stranger.first.code) == (Verdict.BROKEN, "kept.key")
+
+
+def test_a_tail_cut_at_a_block_shows_only_against_what_was_kept(small):
+    newest = small.older[-1]
+    for older, kept in zip(small.older[:-1], small.kept, strict=False):
+        assert verify(older).verdict is Verdict.VALID
+        assert verify(older, against=[kept]).verdict is Verdict.VALID
+        for later in (small.kept[-2], small.kept[-1], verify(newest).keep.encode()):
+            report = verify(older, against=[kept, later])
+            assert report.verdict is Verdict.BROKEN
+            assert (report.first.code, report.first.place) == ("kept.cut", "kept commitment 2")
+
+
+def test_another_history_shows_against_a_checkpoint_a_receipt_and_a_line(small):
+    size = verify(small.directory).entries
+    other = format_note(sign_checkpoint(NEXT_LEDGER, small.load.registrar.state.origin, size, bytes(32)))
+    assert verify(small.directory, against=[other]).first.code == "kept.rewritten"
+    line = verify(small.directory).keep
+    assert verify(small.directory, against=[f"{line[:-4]}AAA=".encode()]).first.code == "kept.rewritten"
+    with closing(Store.open_reader(small.directory)) as store:
+        path = inclusion_proof(3, size, store.hashes)
+        head = sign_head(NEXT_LEDGER, small.load.registrar.state.origin, size, root(size, store.hashes))
+        assert verify(small.directory, against=[build_receipt(head, 3, path)]).verdict is Verdict.VALID
+        # The receipt of an entry that stands elsewhere.
+        assert verify(small.directory, against=[build_receipt(head, 4, path)]).first.code == "kept.rewritten"
+        middle = format_note(
+            sign_checkpoint(LEDGER, small.load.registrar.state.origin, 3, root(3, store.hashes))
+        )
+    assert "where no block" in verify(small.directory, against=[middle]).first.message
+
+
+def test_a_retired_key_counts_only_for_its_own_time(small):
+    with closing(Store.open_reader(small.directory)) as store:
+        size, origin = store.size, small.load.registrar.state.origin
+        late = format_note(sign_checkpoint(LEDGER, origin, size, root(size, store.hashes)))
+        head = sign_head(LEDGER, origin, size, root(size, store.hashes))
+        receipt = build_receipt(head, 3, inclusion_proof(3, size, store.hashes))
+    assert verify(small.directory, against=[late]).first.code == "kept.signature"
+    assert verify(small.directory, against=[receipt]).first.code == "kept.signature"
+
+
+def test_what_was_kept_of_another_ledger(small):
+    other = format_note(sign_checkpoint(LEDGER, "other.example/one", 4, bytes(32)))
+    assert verify(small.directory, against=[other]).first.code == "kept.origin"
+
+
+@pytest.mark.parametrize("raw", [b"", b"nothing", b"\xd2\x84", b"a 01 " + b"A" * 43 + b"="])
+def test_what_is_no_commitment_is_refused_before_anything_is_read(small, raw):
+    with pytest.raises(MalformedError, match="kept commitment 2 is neither"):
+        verify(small.directory, against=[small.kept[0], raw])
+
+
+# Ledgers whose keeper broke the rules
+
+
+def test_a_statement_that_the_rules_refuse_is_named(tmp_path):
+    founded = founding()
+    aud, iat = envelope.decode(founded).id, 1_800_000_000
+    good, again = pool("P-1", aud=aud, iat=iat), pool("P-1", aud=aud, iat=iat + 1)
+    expired = pool("P-2", aud=aud, iat=iat, exp=iat)
+    old = pool("P-3", aud=aud, iat=iat - 86_401)
+    future = pool("P-4", aud=aud, iat=iat + 301)
+    wrong_sub = pool("P-5", aud=aud, iat=iat, sub=LEDGER.did)
+    target = publish_by_hand(tmp_path / "one", [[founded], [good, again, expired, old, future, wrong_sub]])
+    assert verify(target, rules=False).verdict is Verdict.VALID
+    report = verify(target)
+    assert (report.first.entry, report.verdict) == (3, Verdict.BROKEN)
+    found = {(fault.entry, fault.code) for fault in verify(target, all_findings=True).faults if fault.entry}
+    assert found >= {
+        (4, "statement.expired"),
+        (5, "statement.too_old"),
+        (6, "statement.future"),
+        (7, "statement.sub"),
+    }
+
+
+def test_a_statement_of_another_ledger_is_named_even_without_rules(tmp_path):
+    founded = founding()
+    foreign = pool("P-1", aud="00" * 32, iat=1_800_000_000)
+    target = publish_by_hand(tmp_path / "one", [[founded], [foreign]])
+    for rules in (True, False):
+        fault = verify(target, rules=rules).first
+        assert (fault.entry, fault.code) == (2, "statement.aud")
+
+
+def test_blocks_out_of_time_and_foundings_twice(tmp_path):
+    founded = founding()
+    aud, iat = envelope.decode(founded).id, 1_800_000_000
+    one, two = pool("P-1", aud=aud, iat=iat), pool("P-2", aud=aud, iat=iat)
+    back = publish_by_hand(tmp_path / "back", [[founded], [one], [two]], times=[iat, iat + 10, iat + 5])
+    assert (verify(back).first.entry, verify(back).first.code) == (5, "block.link")
+    twice = publish_by_hand(tmp_path / "twice", [[founded], [founding(origin="forged.example/two")]])
+    assert verify(twice, rules=False).first.entry == 2
+    late = publish_by_hand(tmp_path / "late", [[founded, one], [two]])
+    assert verify(late, rules=False).first.code == "block.first"
+    empty = publish_by_hand(tmp_path / "empty", [[founded], [one], []])
+    assert "seals nothing" in verify(empty).first.message
+
+
+def test_a_key_change_that_the_founder_did_not_sign(tmp_path):
+    founded = founding()
+    aud = envelope.decode(founded).id
+    tree = {"type": "ledger.key_changed", "number": 1, "ledger_key": PARTY.did}
+    forged = sign(PARTY, tree, sub="forged.example/one", aud=aud, iat=1_800_000_000)
+    fault = verify(publish_by_hand(tmp_path / "one", [[founded], [forged]]), rules=False).first
+    assert (fault.entry, fault.code) == (2, "ledger.not_founder")
+    honest = sign(FOUNDER, tree, sub="forged.example/one", aud=aud, iat=1_800_000_000)
+    # The founder named another key, and the old one seals on.
+    fault = verify(publish_by_hand(tmp_path / "two", [[founded], [honest]]), rules=False).first
+    assert (fault.entry, fault.code) == (3, "block.link")
+
+
+def test_entries_issued_long_before_their_block_are_counted(tmp_path):
+    founded = founding()
+    aud, iat = envelope.decode(founded).id, 1_800_000_000
+    batch = [pool(f"P-{number}", aud=aud, iat=iat + number) for number in range(4)]
+    target = publish_by_hand(tmp_path / "one", [[founded], batch], times=[iat, iat + 302])
+    (late,) = [text for text in verify(target, rules=False).warnings if "were issued" in text]
+    assert late.startswith("2 entries, the first of them entry 2,")
+
+
+def test_unknown_rules_are_never_called_valid(tmp_path):
+    target = publish_by_hand(tmp_path / "one", [[founding(rules={"name": "later", "sha256": "ab" * 32})]])
+    report = verify(target)
+    assert (report.verdict, report.faults) == (Verdict.UNJUDGED, ())
+    assert report.unjudged.startswith("cannot judge from entry 0:")
+    assert verify(target, rules=False).verdict is Verdict.VALID
+
+
+def test_unknown_rules_from_a_change_on(tmp_path):
+    founded = founding()
+    aud, iat = envelope.decode(founded).id, 1_800_000_000
+    said = envelope.decode(founded).payload
+    policy = json.loads(said)
+    changed = {
+        "type": "ledger.policy_changed",
+        "number": 1,
+        "rules": {"name": "later", "sha256": "ab" * 32},
+        **{name: policy[name] for name in ("tables", "mode", "policy")},
+    }
+    change = sign(FOUNDER, changed, sub=policy["origin"], aud=aud, iat=iat)
+    pools = [pool(f"P-{number}", aud=aud, iat=iat) for number in range(2)]
+    target = publish_by_hand(tmp_path / "one", [[founded], [change, pools[0]], [pools[1]]])
+    report = verify(target)
+    assert report.verdict is Verdict.UNJUDGED
+    # A change acts after the block that seals it: entry 3 was judged, entry 5 cannot be.
+    assert report.unjudged.startswith("cannot judge from entry 5:")
+
+
+# Broken directories
+
+
+def test_all_findings_are_bounded_and_in_order(small, tmp_path):
+    target = copy(small.directory, tmp_path / "copy")
+    with opened(target) as db:
+        db.execute("UPDATE hashes SET hash = zeroblob(32)")
+        db.execute("UPDATE entries SET issuer = 'nobody'")
+    report = verify(target, all_findings=True)
+    entries = [fault.entry for fault in report.faults if fault.entry is not None]
+    assert entries == sorted(entries)
+    assert {place.split(",")[0] for place in (fault.place for fault in report.faults)} >= {
+        "table hashes",
+        "table entries",
+    }
+    assert len(report.faults) <= FAULTS_MAX
+    assert len(verify(target).faults) == 1
+
+
+def test_a_file_that_is_no_database_and_one_with_a_broken_page(small, tmp_path):
+    target = copy(small.directory, tmp_path / "copy")
+    raw = bytearray((target / "ledger.db").read_bytes())
+    raw[4096 * 3 : 4096 * 4] = b"\xff" * 4096
+    (target / "ledger.db").write_bytes(raw)
+    report = verify(target)
+    assert report.verdict is Verdict.BROKEN
+    (target / "ledger.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(StoreError, match="not a sound ledger database"):
+        verify(target)
+
+
+def test_no_ledger_and_another_schema(small, tmp_path):
+    with pytest.raises(PeerUnreachable, match="there is no ledger here"):
+        verify(tmp_path)
+    target = copy(small.directory, tmp_path / "copy")
+    with opened(target) as db:
+        db.execute("COMMIT")
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="schema 99 is newer"):
+        verify(target)
+
+
+def test_an_empty_ledger_and_one_without_founding(small, tmp_path):
+    target = tmp_path / "empty"
+    target.mkdir()
+    Store.create(target).close()
+    assert verify(target).first.place == "entry 0"
+    target = copy(small.directory, tmp_path / "copy")
+    with opened(target) as db:
+        rebuild(db, entries_of(small.directory)[2:])
+    assert verify(target).first.code == "entry.founding"
+
+
+def test_a_statement_twice_is_found_without_rules_too(tmp_path):
+    """The index on ids forbids it, but an index is only as good as the file that somebody hands over."""
+    founded = founding()
+    one = pool("P-1", aud=envelope.decode(founded).id, iat=1_800_000_000)
+    target = publish_by_hand(tmp_path / "one", [[founded], [one], [one]], unique=False)
+    places = [fault.place for fault in verify(target, rules=False, all_findings=True).faults]
+    assert places[0] == "entry 4"
+    assert "ledger.db" in places  # the index lacks rows
+    assert verify(target, rules=False).first.code == "entry.twice"

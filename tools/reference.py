@@ -1,0 +1,65 @@
+"""Writes the generated parts of docs/reference, or says with --check which of them are out of step.
+
+python tools/reference.py            make docs
+python tools/reference.py --check    part of make check
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from dictionary import kinds_page, schemas
+from rulebook import errors_page, rules_page, tables_page
+
+REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every generated file, by its path below docs/reference."""
+    return {
+        "errors.md": errors_page(),
+        "kinds.md": kinds_page(),
+        "rules.md": rules_page(),
+        "tables.md": tables_page(),
+        **{f"schema/{name}": text for name, text in schemas().items()},
+    }
+
+
+def out_of_step() -> list[str]:
+    """Name the files that differ from what the code yields, and schemas of kinds that are gone."""
+    wanted = pages()
+    changed = [
+        name
+        for name, text in wanted.items()
+        if not (REFERENCE / name).is_file() or (REFERENCE / name).read_text(encoding="utf-8") != text
+    ]
+    stored = {f"schema/{path.name}" for path in (REFERENCE / "schema").glob("*")}
+    return sorted({*changed, *(stored - wanted.keys())})
+
+
+def write() -> None:
+    """Write every generated file, and remove schemas of kinds that are gone."""
+    wanted = pages()
+    (REFERENCE / "schema").mkdir(parents=True, exist_ok=True)
+    for path in (REFERENCE / "schema").glob("*"):
+        if f"schema/{path.name}" not in wanted:
+            path.unlink()
+    for name, text in wanted.items():
+        (REFERENCE / name).write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Write, or check."""
+    if sys.argv[1:] == ["--check"]:
+        stale = out_of_step()
+        if stale:
+            sys.exit("out of step with the code: " + ", ".join(stale) + "; run make docs")
+    elif sys.argv[1:]:
+        sys.exit(__doc__)
+    else:
+        write()
+
+
+if __name__ == "__main__":
+    main()
