@@ -1,9 +1,12 @@
 """Scenarios of the gate, the family ledger and the family identity."""
 
 import copy
-from dataclasses import replace
 
 from alone import alone, put
+<<<<<<< HEAD
+=======
+from msgspec.structs import replace
+>>>>>>> contract-tests
 
 from play import DAY, FOUNDER, LEDGER, START, Deal, Table, changed, key
 from play.papers import (
