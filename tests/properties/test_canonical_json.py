@@ -18,20 +18,6 @@ VALUES = st.recursive(
 )
 
 
-<<<<<<< HEAD
-def forbidden(tree):
-    """Tell whether a tree holds what our payloads may not."""
-    try:
-        jcs(tree)
-    except MalformedError:
-        return True
-    return False
-
-
-@given(st.dictionaries(NAMES, VALUES, max_size=6).filter(lambda tree: not forbidden(tree)))
-def test_both_write_the_same_bytes(tree):
-    assert jcs(tree) == rfc8785.dumps(tree)
-=======
 FORBIDDEN = {
     *range(0x20),
     *range(0x7F, 0xA0),
@@ -63,7 +49,6 @@ def rejects(value, depth=0):
         members = value.values() if isinstance(value, dict) else value
         return depth >= 8 or any(rejects(member, depth + 1) for member in members)
     return False
->>>>>>> contract-tests
 
 
 @given(

@@ -3,10 +3,7 @@
 import copy
 
 from alone import alone, put
-<<<<<<< HEAD
-=======
 from msgspec.structs import replace
->>>>>>> contract-tests
 
 from play import DAY, FOUNDER, LEDGER, START, Deal, Table, changed, key
 from play.papers import (

@@ -26,15 +26,8 @@ def call_sites():
     found = {}
     for path in sorted(RULES_DIR.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-<<<<<<< HEAD
-            called = (
-                isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "refuse"
-            )
-            if called and isinstance(node.args[0], ast.Constant):
-=======
             named = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "refuse"
             if named and isinstance(node.args[0], ast.Constant):
->>>>>>> contract-tests
                 found[path.name, node.lineno] = node.args[0].value
     return found
 
