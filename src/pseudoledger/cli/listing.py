@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, TypeVar
 
-import orjson
+import msgspec
 import typer
+from pydantic import BaseModel
 
 from pseudoledger.cli.desk import Desk
 from pseudoledger.cli.find import concerns, did_of, party_name
 from pseudoledger.cli.show import Column, Row, Sheet, money, short, when
-from pseudoledger.contract.book import encode
 from pseudoledger.contract.things import Thing
 
 T = TypeVar("T", bound=Thing)
@@ -48,8 +48,19 @@ def things_of(
 
 
 def row_of(key: str, thing: Thing, **more: Any) -> dict[str, Any]:
-    """Return a thing as JSON shows it: its id, what follows from it, and what the book holds."""
-    return {"id": key, **more, **{n: v for n, v in orjson.loads(encode(thing)).items() if n not in more}}
+    """Return a thing as JSON shows it: its id, what follows from it, and all that the book holds of it."""
+    return {"id": key, **more, **{n: v for n, v in _plain(thing).items() if n not in more}}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of the book as JSON, defaults included: a field never comes and goes."""
+    if isinstance(value, msgspec.Struct):
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def cut(title: str, columns: tuple[Column, ...], rows: Sequence[Row], limit: int, *, empty: str) -> Sheet:
