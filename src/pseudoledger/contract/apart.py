@@ -61,6 +61,6 @@ def _functions(module: ModuleType) -> Iterator[FunctionType]:
             yield value
         elif isinstance(value, type) and value.__module__ == module.__name__:
             for member in vars(value).values():
-                inner = getattr(member, "fget", None) or getattr(member, "func", None) or member
+                inner = getattr(member, "fget", None) or getattr(member, "_compute", None) or member
                 if isinstance(inner, FunctionType):
                     yield inner

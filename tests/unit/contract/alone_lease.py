@@ -1,6 +1,7 @@
 """Scenarios of the family lease: terms, proposals, subleases, amendments and ending."""
 
 from alone import alone, put
+
 from play import DAY, FOUNDER, START, Deal, Table, changed, instant, key
 from play.papers import (
     GONE,

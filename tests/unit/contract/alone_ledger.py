@@ -1,9 +1,10 @@
 """Scenarios of the gate, the family ledger and the family identity."""
 
 import copy
-from dataclasses import replace
 
 from alone import alone, put
+from msgspec.structs import replace
+
 from play import DAY, FOUNDER, LEDGER, START, Deal, Table, changed, key
 from play.papers import (
     NOWHERE,

@@ -1,6 +1,7 @@
 """Scenarios of the family market: pools, offers, demands, mandates, matches and bids."""
 
 from alone import alone, put
+
 from play import DAY, START, Deal, Table, changed
 from play.papers import GONE, H200, NOWHERE, bid, demand, mandate, match, offer, period, pool, simple
 

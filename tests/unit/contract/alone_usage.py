@@ -2,6 +2,7 @@
 
 from alone import alone, put
 from alone_lease import agreed, amended, sublet
+
 from play import DAY, HOUR, START, Deal, changed
 from play.deal import WEEK
 from play.papers import (

@@ -12,6 +12,7 @@ import alone_market
 import alone_usage
 import pytest
 from alone import SCENARIOS
+
 from pseudoledger.contract.case import refuse
 from pseudoledger.contract.judge import STAGES, judge
 from pseudoledger.contract.rules import common
@@ -25,9 +26,9 @@ def call_sites():
     found = {}
     for path in sorted(RULES_DIR.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "refuse":
-                if isinstance(node.args[0], ast.Constant):
-                    found[path.name, node.lineno] = node.args[0].value
+            named = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "refuse"
+            if named and isinstance(node.args[0], ast.Constant):
+                found[path.name, node.lineno] = node.args[0].value
     return found
 
 

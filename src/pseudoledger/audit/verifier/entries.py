@@ -216,9 +216,13 @@ class _ChunkCheck:
         except MalformedError as error:
             self._break(index, error.code, error.message)
             kind = ""
-        _, _, stored_id, stored_kind, issuer = found[index]
+        row = found[index]
+        computed_id = bytes.fromhex(statement.id)
+        if row[2:] == (computed_id, kind, statement.iss):
+            return kind
+        _, _, stored_id, stored_kind, issuer = row
         for name, stored, computed in (
-            ("id", stored_id, bytes.fromhex(statement.id)),
+            ("id", stored_id, computed_id),
             ("type", stored_kind, kind),
             ("issuer", issuer, statement.iss),
         ):
@@ -283,10 +287,14 @@ class _ChunkCheck:
             if isinstance(index, int) and index not in blocks:
                 self._block_row(index, "this entry is no block")
 
-    def _compare(self, nodes: Sequence[bytes]) -> None:
+    def _compare(self, nodes: list[bytes]) -> None:
         """Compare the stored hashes of the chunk's own nodes with the recomputed ones."""
-        for position, node in enumerate(nodes, stored_count(self._start)):
-            if self._hashes.get(position) != node:
+        first = stored_count(self._start)
+        stored = list(map(self._hashes.get, range(first, first + len(nodes))))
+        if stored == nodes:
+            return
+        for position, (found, node) in enumerate(zip(stored, nodes, strict=True), first):
+            if found != node:
                 self._faults.append(wrong_hash(position))
 
 

@@ -222,9 +222,8 @@ class _Run:
             self._stop_judging(first, f"the block at entry {mark.index} cannot be relied on")
             return
         try:
-            for index, raw in read_raw(self._db, first, mark.index):
-                self.faults += replay.judge(index, raw, _seconds(block))
-                first = index + 1
+            now = block_time_ms(block.time) // 1000
+            self.faults += replay.judge(read_raw(self._db, first, mark.index), now)
             replay.seal(mark.statement, block, mark.index)
         except CannotJudge as error:
             self._stop_judging(first, error.message)
@@ -287,10 +286,6 @@ class _Run:
 
     def _broken(self, index: int, code: str, message: str) -> None:
         self.faults.append(at_entry(index, code, message))
-
-
-def _seconds(block: BlockSealed) -> int:
-    return block_time_ms(block.time) // 1000
 
 
 def _in_order(faults: Sequence[Fault]) -> tuple[Fault, ...]:

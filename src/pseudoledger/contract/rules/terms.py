@@ -150,8 +150,14 @@ def _period_fits_offer(case: Case, offer: Offer, place: str) -> Findings:
 
 
 def mandates_shown(case: Case) -> Findings:
-    """Mandates in terms are real, a party's, and within the cap; brokers are not parties."""
+    """Mandates in terms are real, a party's, and within the cap; brokers are not parties.
+
+    An amendment may carry on a mandate of the terms before that has ended since.
+    """
     terms = _terms(case)
+    amended = case.payload.type == "amendment.proposed"
+    before = case.terms(case.lease.versions[-1].terms).mandates if amended else ()
+    carried_on = {shown.mandate for shown in before}
     total = 0
     for index, shown in enumerate(terms.mandates):
         field = f"/terms/mandates/{index}"
@@ -177,7 +183,8 @@ def mandates_shown(case: Case) -> Findings:
                 field=field,
                 entry=mandate.entry,
             )
-        if mandate.released_at is not None or mandate.until <= case.now:
+        over = mandate.released_at is not None or mandate.until <= case.now
+        if over and shown.mandate not in carried_on:
             yield refuse("mandate.over", "the mandate has ended", field=field, entry=mandate.entry)
         if any(case.book.same_party(mandate.broker, side) for side in (terms.lessor, terms.lessee)):
             yield refuse(
