@@ -23,7 +23,10 @@ ROUNDS = 10
 def kill_once(directory, number, rng):
     """Run a writer, kill it, and return what it had acknowledged: (index, statement, hash of the receipt)."""
     child = subprocess.Popen(
-        [sys.executable, CHILD, directory, "run", str(number)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, CHILD, directory, "run", str(number)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,  # or `communicate` would not see what `readline` has read ahead
     )
     assert child.stdout.readline() == b"ready\n", child.stderr.read()
     # Now and then at once, otherwise in the midst of work, however slow this machine is.
