@@ -256,7 +256,9 @@ class MarketModel:
         return total
 
     def open(self, invoice_id):
-        return self.invoices[invoice_id]["said"].total_minor - self.credited(invoice_id) - self.paid(invoice_id)
+        return (
+            self.invoices[invoice_id]["said"].total_minor - self.credited(invoice_id) - self.paid(invoice_id)
+        )
 
     def references_in_use(self):
         return [
