@@ -16,12 +16,13 @@ ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src" / "pseudoledger"
 PYPROJECT = ROOT / "pyproject.toml"
 
+KEEPS_FILES = {"store.py", "database.py", "description.py", "backup.py", "export.py"}
+"""Modules of the ledger room that are about files; everything else in these rooms works on values."""
 PURE = sorted(
     path
     for room in ("statement", "contract", "ledger")
     for path in (SRC / room).rglob("*.py")
-    # The store and ledger.json are files; everything else in these rooms works on values.
-    if path.name not in {"store.py", "description.py"}
+    if not (room == "ledger" and path.name in KEEPS_FILES)
 )
 READS_SHIPPED_FILES = {"tables.py", "templates.py", "ruleset.py"}
 """Modules of the contract room that read what ships with the program, by hash, and nothing else."""

@@ -161,7 +161,7 @@ def _named(name: str, scope: dict[str, Any]) -> str:
 
 def _choice(inner: ast.expr) -> str:
     choices = inner.elts if isinstance(inner, ast.Tuple) else [inner]
-    return ", ".join(f"`{choice.value}`" for choice in choices if isinstance(choice, ast.Constant))
+    return ", ".join(f"`{choice.value!s}`" for choice in choices if isinstance(choice, ast.Constant))
 
 
 def _bounded(words: str, limits: dict[str | None, Any]) -> str:

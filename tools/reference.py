@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from commands import cli_page
 from dictionary import kinds_page, schemas
 from rulebook import errors_page, rules_page, tables_page
 
@@ -18,6 +19,7 @@ REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
 def pages() -> dict[str, str]:
     """Return the text of every generated file, by its path below docs/reference."""
     return {
+        "cli.md": cli_page(),
         "errors.md": errors_page(),
         "kinds.md": kinds_page(),
         "rules.md": rules_page(),

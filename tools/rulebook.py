@@ -15,6 +15,7 @@ from typing import Any
 
 import pseudoledger
 from pseudoledger import errors
+from pseudoledger.cli.failure import exit_code
 from pseudoledger.contract import ruleset
 from pseudoledger.contract.case import Rule
 from pseudoledger.contract.judge import STAGES
@@ -152,13 +153,14 @@ def errors_page() -> str:
         "| 2 | wrong use |",
         "| 3 | a peer or a file could not be reached |\n",
         "## Classes\n",
-        "| class | is a | means |",
-        "|---|---|---|",
+        "| class | is a | means | exit code |",
+        "|---|---|---|---|",
     ]
     for name, value in vars(errors).items():
         if inspect.isclass(value) and issubclass(value, errors.PseudoledgerError):
             base = value.__bases__[0].__name__
-            out.append(f"| `{name}` | `{base}` | {_first_line(value)} |")
+            status = exit_code(value.__new__(value))
+            out.append(f"| `{name}` | `{base}` | {_first_line(value)} | {status} |")
     out += ["\n## Codes of form\n"]
     out.append(
         "Codes of `MalformedError` and of refusals before any rule: the statement, payload or value is not of the"

@@ -164,7 +164,7 @@ class Tampering:
             [("id", bytes(32)), ("type", "lease.ended"), ("issuer", LEDGER.did + "x")]
         )
         with opened(self.directory) as db:
-            db.execute(f"UPDATE entries SET {name} = ? WHERE idx = ?", (value, index))  # noqa: S608
+            db.execute(f"UPDATE entries SET {name} = ? WHERE idx = ?", (value, index))
         return Place(named=f"table entries, row {index}, column {name}")
 
     def stored_hash(self):

@@ -49,6 +49,6 @@ def _verified(ledger: Path, rules: str) -> dict[str, float]:
     done = subprocess.run(  # noqa: S603 - our own interpreter and words
         [sys.executable, "-c", _CHILD, str(ledger), rules], check=True, capture_output=True, text=True
     )
-    said: dict[str, float] = json.loads(done.stdout)
+    said = json.loads(done.stdout)
     assert said.pop("verdict") == "valid", done.stdout
-    return said
+    return {name: float(value) for name, value in said.items()}

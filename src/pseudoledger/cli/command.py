@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from rich.markup import escape
 
 from pseudoledger.cli.desk import Desk, Signed, write_file
 from pseudoledger.cli.failure import CHECK_FAILED
-from pseudoledger.cli.show import Facts, Shown, errors, present, print_json
+from pseudoledger.cli.show import Facts, Sheet, Shown, errors, present, print_json
 from pseudoledger.identity.keys import Signer
 from pseudoledger.registrar import Answer, Registered
 
@@ -82,7 +83,12 @@ class Acting:
 
 def epilog(examples: Sequence[str]) -> str:
     """Return the examples of a command as its help shows them."""
-    return "\n\n".join(["Examples:", *(f"  {escape(example)}" for example in examples)])
+    return "\n\n".join(["Examples:", *(f"  {as_is(example)}" for example in examples)])
+
+
+def as_is(text: str) -> str:
+    """Return a text as markup that shows it unchanged: rich would make an emoji of the middle of did:key:z6Mk."""
+    return re.sub(r"(?<=:)(\w+):", r"\1[default]:[/default]", escape(text))
 
 
 def group(name: str, summary: str) -> typer.Typer:
@@ -159,7 +165,7 @@ def _dress(run: Work, work: Work, **common: tuple[Any, Any]) -> None:
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + shared
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    run.__doc__ = escape(inspect.getdoc(work) or "")
+    run.__doc__ = as_is(inspect.getdoc(work) or "")
     run.__name__ = work.__name__
 
 
@@ -174,6 +180,9 @@ def perform(
 ) -> None:
     """Seal, sign and register some acts, or write them to files; print what came of each."""
     desk = actor.desk
+    if not acts:
+        present(Sheet(title="Done", columns=(), rows=(), empty="there was nothing to do"), as_json=as_json)
+        return
     signed = [desk.sign(actor.signer, act.tree, sub=act.sub, clear=clear) for act in acts]
     if out is not None:
         for number, (act, item) in enumerate(zip(acts, signed, strict=True)):

@@ -153,7 +153,11 @@ def list_deliveries(
     columns = (
         id_column(),
         text("lease", "lease_number"),
-        Column(title="lines", form=lambda row: ", ".join(f"{line}={count}" for line, count in row["lines"])),
+        Column(
+            title="lines",
+            form=lambda row: ", ".join(f"{line}={count}" for line, count in row["lines"]),
+            wide=True,
+        ),
         time("offered", "offered_at"),
         time("answer by", "accept_by"),
         text("answer", "answer"),

@@ -28,6 +28,7 @@ from pseudoledger.contract.tables import Tables
 from pseudoledger.contract.things import LedgerState
 from pseudoledger.errors import KeystoreError, PeerUnreachable, StoreError
 from pseudoledger.identity import files
+from pseudoledger.identity.keyfile import check_name
 from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.keystore import KeyInfo, Keystore, keys_directory
 from pseudoledger.identity.last_signed import LastSigned
@@ -155,6 +156,18 @@ class Desk:
             if name in {info.name for info in self.keystore.list()}:
                 raise
             raise WrongUse(error.message, hint=error.hint) from None
+
+    def new_name(self, name: str) -> str:
+        """Return a name for a new key; raise WrongUse if it is none, or taken."""
+        try:
+            check_name(name)
+        except KeystoreError as error:
+            raise WrongUse(error.message, hint=error.hint) from None
+        if name in {info.name for info in self.keystore.list()}:
+            raise WrongUse(
+                f"there is a key named {name} already", hint="choose another name; keys are never overwritten"
+            )
+        return name
 
     def ask(self, name: str) -> str:
         """Return the passphrase of a key file: from the environment, or from the person at the terminal."""

@@ -167,7 +167,7 @@ def _near(desk: Desk, cls: type[Thing], text: str) -> str:
     rows = desk.store.tables.execute(
         "SELECT json_extract(value, ?) FROM things WHERE sort = ? LIMIT 10000", [path, cls.__name__.lower()]
     )
-    near = difflib.get_close_matches(text, [row[0] for row in rows if row[0]], n=3, cutoff=0.5)
+    near = difflib.get_close_matches(text, {row[0] for row in rows if row[0]}, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(near)}?" if near else ""
 
 

@@ -56,6 +56,7 @@ def new(
     if from_words is not None and (words or restore is not None):
         raise WrongUse("--from-words derives; --words and --restore make words", hint="give one of them")
     with contextlib.closing(Desk(ledger)) as desk:
+        desk.new_name(name)
         if from_words is not None:
             desk.key(from_words)
             info = desk.keystore.derive(name, words=from_words, ledger_id=desk.state.id, passphrase=desk.ask)
@@ -82,12 +83,12 @@ def _make_words(desk: Desk, name: str, restore: Path | None, *, unsealed: bool, 
     present(Facts(title=f"Made {name}", facts=facts, value={"name": name, "words": made}), as_json=as_json)
 
 
-def _made(desk: Desk, info: KeyInfo) -> Facts:
+def _made(desk: Desk, info: KeyInfo, done: str = "Made") -> Facts:
     facts = [(label, fact) for label, fact in _info_facts(info) if fact]
     facts.append(("kept in", str(desk.keystore.directory)))
-    if info.did:
+    if info.did and done == "Made":
         facts.append(("next", f"pl id declare --label NAME --as {info.name}"))
-    return Facts(title=f"Made {info.name}", facts=facts, value=_info_value(info))
+    return Facts(title=f"{done} {info.name}", facts=facts, value=_info_value(info))
 
 
 def _info_value(info: KeyInfo) -> dict[str, Any]:
@@ -123,9 +124,9 @@ def list_keys(*, as_json: JsonOption = False) -> None:
         Column(title="name", form=lambda row: row["name"]),
         Column(title="sort", form=lambda row: row["sort"]),
         Column(title="passphrase", form=lambda row: "yes" if row["sealed"] else "no"),
-        Column(title="did", form=lambda row: row["did"] or "-"),
+        Column(title="did", form=lambda row: row["did"] or "-", wide=True),
         Column(title="from", form=lambda row: row.get("words", "")),
-        Column(title="problem", form=lambda row: row.get("problem", "")),
+        Column(title="problem", form=lambda row: row.get("problem", ""), wide=True),
     )
     sheet = Sheet(
         title=f"Keys in {desk.keystore.directory}",
@@ -238,7 +239,7 @@ def passphrase(
             typer.prompt(f"New passphrase of {name}", hide_input=True, confirmation_prompt=True, err=True)
         )
     info = desk.keystore.change_passphrase(name, old=desk.ask, new=fresh)
-    present(_made(desk, info), as_json=as_json)
+    present(_made(desk, info, "Changed the passphrase of"), as_json=as_json)
 
 
 @plain(app, "scan", examples=("pl id scan alice-words --ledger market", "pl id scan alice-words --store"))

@@ -83,8 +83,8 @@ def init(
     _make(directory)
     desk = Desk(directory)
     stem = key_names or origin.replace("/", "-").replace("~", "-").lower()[:50]
-    names = f"{stem}-founder", f"{stem}-ledger"
     clock = desk.found_clock(simulated=simulated)
+    names = desk.new_name(f"{stem}-founder"), desk.new_name(f"{stem}-ledger")
     for name in names:
         desk.keystore.create_key(name, passphrase=desk.new_passphrase(name, unsealed=unsealed))
     founder, signer = (desk.keystore.open(name, desk.ask) for name in names)

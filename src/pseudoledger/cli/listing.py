@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
-import orjson
+import msgspec
 import typer
+from pydantic import BaseModel
 
 from pseudoledger.cli.desk import Desk
 from pseudoledger.cli.find import concerns, did_of, party_name
 from pseudoledger.cli.show import Column, Row, Sheet, money, short, when
-from pseudoledger.contract.book import encode
 from pseudoledger.contract.things import Thing
 
 T = TypeVar("T", bound=Thing)
@@ -48,8 +50,19 @@ def things_of(
 
 
 def row_of(key: str, thing: Thing, **more: Any) -> dict[str, Any]:
-    """Return a thing as JSON shows it: its id, what follows from it, and what the book holds."""
-    return {"id": key, **more, **{n: v for n, v in orjson.loads(encode(thing)).items() if n not in more}}
+    """Return a thing as JSON shows it: its id, what follows from it, and all that the book holds of it."""
+    return {"id": key, **more, **{n: v for n, v in _plain(thing).items() if n not in more}}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of the book as JSON, defaults included: a field never comes and goes."""
+    if isinstance(value, msgspec.Struct):
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def cut(title: str, columns: tuple[Column, ...], rows: Sequence[Row], limit: int, *, empty: str) -> Sheet:
@@ -91,8 +104,20 @@ def amount(desk: Desk, title: str, name: str) -> Column:
     )
 
 
-def lines_text(lines: Any) -> str:
-    """Write resource lines: h100=8xnvidia-h100-sxm5-80gb."""
-    return ", ".join(
-        f"{line['id']}={line['count']}x{line.get('chip') or line.get('resource')}" for line in lines
+_HOST = MappingProxyType({"cpu_core": "cores", "memory_gib": "GiB memory", "storage_gib": "GiB storage"})
+
+
+def lines_text(lines: Iterable[Row]) -> str:
+    """Write resource lines in short: the chips one by one, cores, memory and storage added up."""
+    chips, hosts = [], Counter[str]()
+    for line in lines:
+        options = line.get("alternatives") or [line]
+        first = options[0].get("chip") or _HOST[options[0]["resource"]]
+        if options[0].get("chip") is None:
+            hosts[first] += line["count"]
+        else:
+            others = f" or {len(options) - 1} more" if len(options) > 1 else ""
+            chips.append(f"{line['count']} x {first}{others}")
+    return "\n".join(
+        [*chips, *([", ".join(f"{count} {name}" for name, count in hosts.items())] if hosts else [])]
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -26,6 +27,8 @@ from pseudoledger.statement.values import Period
 
 app = group("market", "Importing catalogues and deployment files, and matching.")
 APPS = (app,)
+
+T = TypeVar("T")
 
 DAY = 86_400
 BASES = {"metered": "metered", "reserved": "reserved"}
@@ -155,8 +158,8 @@ def sdl(
             purpose="train" if word == "train" else "infer" if word == "infer" else "other",
             places=tuple(code.upper() for code in place or ()),
             residency=tuple(_residency(item) for item in where or ()),
-            rates=tuple(DenomRate.parse(item) for item in rate or ()),
-            block_seconds=None if block_seconds is None else block_time(block_seconds),
+            rates=tuple(_read(DenomRate.parse, item, "--rate") for item in rate or ()),
+            block_seconds=_read(block_time, block_seconds, "--block-seconds") if block_seconds else None,
         )
         found = [(file, _read_sdl(file, terms)) for file in files]
         results: list[dict[str, Any]] = []
@@ -180,6 +183,14 @@ def _read_sdl(file: Path, terms: DemandTerms) -> SdlImport:
         return import_sdl(read_file(file), name=file.stem, terms=terms, tables=load_tables())
     except MalformedError as error:
         raise MalformedError(f"{file}: {error.message}", code=error.code, hint=error.hint) from None
+
+
+def _read(parse: Callable[[str], T], text: str, option: str) -> T:
+    """Read an option by the importer's own reader."""
+    try:
+        return parse(text)
+    except MalformedError as error:
+        raise WrongUse(f"{option}: {error.message}", hint=error.hint) from None
 
 
 def _residency(text: str) -> Residency:

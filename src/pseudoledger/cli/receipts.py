@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -14,19 +15,8 @@ from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import Facts, present, progress
 from pseudoledger.cli.statements import find_statement
 from pseudoledger.cli.values import did
-from pseudoledger.errors import PeerUnreachable, StoreError
+from pseudoledger.ledger.export import export_tiles
 from pseudoledger.ledger.receipt import decode_receipt, verify_receipt
-from pseudoledger.ledger.store import Store
-from pseudoledger.ledger.tiles import (
-    TILE_WIDTH,
-    Bundle,
-    Tile,
-    bundles_of,
-    format_path,
-    make_bundle,
-    make_tile,
-    tiles_of,
-)
 from pseudoledger.ledger.transparent import attach, detach
 from pseudoledger.registrar import receipt_of
 from pseudoledger.statement import envelope
@@ -68,8 +58,9 @@ def get(
         facts = [
             ("file", str(out)),
             ("entry", f"{index} of {decoded.tree_size}"),
-            ("check", f"pl receipt verify STATEMENT.scitt {out} --key {decoded.ledger}"),
         ]
+        if not transparent:
+            facts.append(("check", f"pl receipt verify STATEMENT.scitt {out} --key {decoded.ledger}"))
         present(Facts(title="Receipt written", facts=facts, value=value), as_json=as_json)
 
 
@@ -128,49 +119,16 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write the ledger as static files that any web server can serve; a second run writes what is new."""
-    with contextlib.closing(Desk(directory)) as desk:
-        store, note = desk.store, desk.store.checkpoint()
-        if note is None:
-            raise StoreError(
-                f"{directory}: no checkpoint is published yet", hint="let its writer close it once"
-            )
-        size = int(note.split(b"\n")[1])
-        written = _export(store, out, size)
-        # The checkpoint goes last: whoever reads it finds every tile under it.
-        _put(out / "checkpoint", note)
-        value = {"out": str(out), "size": size, "files_written": written + 1}
-        facts = [("folder", str(out)), ("entries", str(size)), ("files", f"{written + 1} written")]
-        present(Facts(title="Tiles exported", facts=facts, value=value), as_json=as_json)
-
-
-def _export(store: Store, out: Path, size: int) -> int:
-    resources: list[Tile | Bundle] = [*tiles_of(size), *bundles_of(size)]
-    written = 0
-    with progress("exporting", len(resources)) as meter:
-        for done, resource in enumerate(resources):
-            path = out / format_path(resource)
-            if not path.exists():
-                written += 1
-                _put(path, _content(store, resource))
-            meter.advance(done + 1, len(resources))
-    return written
-
-
-def _content(store: Store, resource: Tile | Bundle) -> bytes:
-    if isinstance(resource, Tile):
-        return make_tile(resource, store.hashes)
-    first = resource.index * TILE_WIDTH
-    return make_bundle([row.statement for row in store.entries(first, first + resource.width)])
-
-
-def _put(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
-        raise PeerUnreachable(f"{path}: {error.strerror}", hint="check the folder's mode") from error
+    with contextlib.closing(Desk(directory)) as desk, progress("exporting", None) as meter:
+        done = export_tiles(desk.store, out, progress=meter.advance)
+    value = {"out": str(out), **asdict(done)}
+    facts = [
+        ("folder", str(out)),
+        ("ledger", done.origin),
+        ("entries", f"{done.size}, of which {done.since} were there before"),
+        ("files", f"{done.files} written, and the checkpoint"),
+    ]
+    present(Facts(title="Tiles exported", facts=facts, value=value), as_json=as_json)
 
 
 APPS = (receipts, tiles)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,12 +11,11 @@ import typer
 from pseudoledger.audit.verifier import Report, Verdict
 from pseudoledger.audit.verifier import verify as check
 from pseudoledger.cli.command import JsonOption, plain
-from pseudoledger.cli.desk import Desk, read_file
+from pseudoledger.cli.desk import read_file
 from pseudoledger.cli.failure import CHECK_FAILED, WrongUse
 from pseudoledger.cli.show import Facts, errors, present, progress
 from pseudoledger.cli.values import did
-from pseudoledger.errors import PeerUnreachable
-from pseudoledger.ledger.description import Description
+from pseudoledger.ledger.backup import backup as copy_ledger
 
 app = typer.Typer()
 APPS = (app,)
@@ -127,17 +125,5 @@ def backup(
     """Copy a ledger, also while it is written to, then verify the copy. Keys are never part of it."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise WrongUse(f"{target} is not empty", hint="choose a new directory")
-    with contextlib.closing(Desk(directory)) as desk:
-        store = desk.store
-        try:
-            target.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise PeerUnreachable(f"{target}: {error.strerror}", hint="choose another directory") from error
-        store.backup_to(target / "ledger.db")
-    with contextlib.closing(Desk(target)) as copy:
-        state = copy.state
-    description = Description(
-        origin=state.origin, ledger=state.id, founder=state.founder, ledger_key=state.ledger_key
-    )
-    description.write(target)
+    copy_ledger(directory, target)
     show_report(target, run_check(target), as_json=as_json)

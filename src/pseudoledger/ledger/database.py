@@ -13,6 +13,9 @@ from pseudoledger.ledger.schema import MIGRATIONS
 DATABASE = "ledger.db"
 BUSY_SECONDS = 5
 
+_NO_LOG = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PROTOCOL")
+"""What SQLite says where it can neither open the write-ahead log nor make what it needs beside it."""
+
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
@@ -108,7 +111,7 @@ def _connect_readonly(path: Path) -> sqlite3.Connection:
         except sqlite3.OperationalError as error:
             connection.close()
             # Without a write-ahead log and no right to make one, the file itself is all there is.
-            if "immutable" in mode or error.sqlite_errorname != "SQLITE_CANTOPEN":
+            if "immutable" in mode or not error.sqlite_errorname.startswith(_NO_LOG):
                 raise
             if log.exists() and log.stat().st_size:
                 raise StoreError(

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pseudoledger.errors import Finding, MalformedError, StoreError
-from pseudoledger.identity.keys import Signed, verify_many
+from pseudoledger.errors import Finding, StoreError
 from pseudoledger.ledger.receipt import build
 from pseudoledger.ledger.store import Store
-from pseudoledger.ledger.transparent import detach
 from pseudoledger.ledger.tree import inclusion_proof
-from pseudoledger.statement import envelope
-from pseudoledger.statement.envelope import Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,37 +32,6 @@ class Refused:
 
 
 Answer = Registered | Refused
-
-
-@dataclass(slots=True)
-class Waiting:
-    """A statement on its way in."""
-
-    statement: Statement | None = None
-    answer: Answer | None = None
-
-
-def read(raw: bytes) -> Waiting:
-    """Take bytes apart; receipts that come along in label 394 are left behind."""
-    try:
-        try:
-            return Waiting(statement=envelope.decode(raw))
-        except MalformedError as error:
-            if error.code not in {"statement.unprotected", "statement.size"}:
-                raise
-            return Waiting(statement=envelope.decode(detach(raw).statement))
-    except MalformedError as error:
-        return Waiting(answer=Refused(id=None, findings=error.findings))
-
-
-def verify(waiting: Sequence[Waiting]) -> None:
-    """Verify every signature over the received bytes, before any payload is read."""
-    pending = [item for item in waiting if item.statement is not None]
-    signed = [Signed(s.iss, s.signed_bytes, s.signature) for item in pending if (s := item.statement)]
-    for item, error in zip(pending, verify_many(signed), strict=True):
-        if error is not None and item.statement is not None:
-            finding = Finding(code="statement.signature", message=str(error))
-            item.answer = Refused(id=item.statement.id, findings=(finding,))
 
 
 def receipt_of(store: Store, origin: str, index: int) -> bytes:

@@ -27,8 +27,9 @@ from pseudoledger.ledger.note import format_note
 from pseudoledger.ledger.receipt import sign_head
 from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store, WriterLock
 from pseudoledger.ledger.tree import EMPTY_ROOT, hash_leaf
-from pseudoledger.registrar.answers import Answer, Refused, Registered, Waiting, read, receipt_of, verify
+from pseudoledger.registrar.answers import Answer, Refused, Registered, receipt_of
 from pseudoledger.registrar.founding import sign_founding
+from pseudoledger.registrar.intake import Intake
 from pseudoledger.statement import envelope
 from pseudoledger.statement.envelope import Statement
 from pseudoledger.statement.kinds import kind_of
@@ -60,6 +61,7 @@ class Registrar:
         self._store, self._lock, self._signer = store, lock, signer
         self._last_signed, self._clock, self._directory = last_signed, clock, directory
         self._book = Book(store)
+        self._intake = Intake()
         self._frontier = store.frontier()
         self._published_ms: int | None = None
         self._unpublished = False
@@ -160,6 +162,7 @@ class Registrar:
                 self._store.publish(self._note())
                 self._unpublished = False
         finally:
+            self._intake.close()
             self._store.close()
             self._last_signed.close()
             self._lock.release()
@@ -227,11 +230,9 @@ class Registrar:
                 hint="close the ledger and open it anew",
             )
         time_ms = self._fix_time()
-        waiting = [read(raw) for raw in raws]
-        verify(waiting)
         accepted: dict[str, EntryRow] = {}
         try:
-            self._judge_all(waiting, time_ms, accepted, from_network=from_network)
+            answers = self._judge_all(raws, time_ms, accepted, from_network=from_network)
             if accepted and not dry_run:
                 self._seal(list(accepted.values()), time_ms)
             else:
@@ -239,22 +240,23 @@ class Registrar:
         except BaseException:
             self._recover()
             raise
-        return [item.answer for item in waiting if item.answer is not None]
+        return answers
 
     def _judge_all(
-        self, waiting: Sequence[Waiting], time_ms: int, accepted: dict[str, EntryRow], *, from_network: bool
-    ) -> None:
-        ids = [item.statement.id for item in waiting if item.statement is not None and item.answer is None]
-        known = self._store.known(ids)
+        self, raws: Sequence[bytes], time_ms: int, accepted: dict[str, EntryRow], *, from_network: bool
+    ) -> list[Answer]:
         court = self._court(time_ms) if self._book.ledger is not None else None
-        for item in waiting:
-            statement = item.statement
-            if item.answer is not None or statement is None:
-                continue
-            if statement.id in known or statement.id in accepted:
-                item.answer = self._known(statement, accepted)
-            else:
-                item.answer = self._judge(statement, court, time_ms, accepted, from_network=from_network)
+        answers: list[Answer] = []
+        for taken in self._intake.read(raws):
+            known = self._store.known([item.id for item in taken if isinstance(item, Statement)])
+            for item in taken:
+                if isinstance(item, Refused):
+                    answers.append(item)
+                elif item.id in known or item.id in accepted:
+                    answers.append(self._known(item, accepted))
+                else:
+                    answers.append(self._judge(item, court, time_ms, accepted, from_network=from_network))
+        return answers
 
     def _fix_time(self) -> int:
         now, ledger = self._clock(), self._book.ledger

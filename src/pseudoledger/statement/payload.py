@@ -31,7 +31,6 @@ _FORBIDDEN = re.compile(
     + "".join(f"{chr(plane * 0x10000 + 0xFFFE)}{chr(plane * 0x10000 + 0xFFFF)}" for plane in range(17))
     + "]"
 )
-_PLAIN = re.compile(rb"[\x20-\x5b\x5d-\x7e]*")
 
 
 def serialise(payload: Payload) -> bytes:
@@ -97,9 +96,11 @@ def _load(raw: bytes) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise MalformedError("the payload is not a JSON object", code="payload.json")
     openers = raw.count(b"{") + raw.count(b"[")
-    # Plain ASCII without backslashes holds no forbidden character, and few enough brackets and commas
-    # cannot exceed depth or count: the walk below is needed for the rest only.
-    plain = _PLAIN.fullmatch(raw) is not None and openers <= DEPTH_MAX and b"null" not in raw
+    # ASCII without backslashes and DEL holds no forbidden character, because JSON itself has no raw control
+    # character inside a text, and few enough brackets and commas cannot exceed depth or count. The walk below is
+    # needed for the rest only.
+    plain = raw.isascii() and b"\\" not in raw and b"\x7f" not in raw
+    plain = plain and openers <= DEPTH_MAX and b"null" not in raw
     if not plain or openers + raw.count(b",") > ITEMS_MAX:
         _walk(tree, "", 0)
     try:

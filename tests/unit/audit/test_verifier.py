@@ -1,8 +1,12 @@
 """What verify says about sound ledgers, forged ones, and things kept outside."""
 
 import json
+import os
+import random
 import shutil
+import tempfile
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from small_ledger import (
@@ -22,14 +26,19 @@ from small_ledger import (
 
 from pseudoledger.audit.verifier import Verdict, verify
 from pseudoledger.audit.verifier.report import FAULTS_MAX
+from pseudoledger.bench.workload import Load
+from pseudoledger.demo.play import play
 from pseudoledger.errors import MalformedError, PeerUnreachable, StoreError
 from pseudoledger.identity.keys import Signer
+from pseudoledger.identity.last_signed import LastSigned
+from pseudoledger.ledger.backup import backup
 from pseudoledger.ledger.checkpoint import sign_checkpoint
 from pseudoledger.ledger.note import format_note
 from pseudoledger.ledger.receipt import build as build_receipt
 from pseudoledger.ledger.receipt import sign_head
 from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tree import inclusion_proof, root
+from pseudoledger.registrar import Registrar
 from pseudoledger.statement import envelope
 from pseudoledger.statement.payload import draft
 
@@ -87,7 +96,9 @@ def test_a_ledger_of_many_chunks(tmp_path):
     founded = founding()
     aud = envelope.decode(founded).id
     pools = [pool(f"P-{number}", aud=aud, iat=1_800_000_000) for number in range(2_600)]
-    target = publish_by_hand(tmp_path / "many", [[founded], pools[:1_500], pools[1_500:1_501], pools[1_501:]])
+    # Blocks at entries 1,023 and 1,024, the last of a chunk and the first, at 2,047 and 2,602.
+    batches = [[founded], pools[:1_021], pools[2_500:2_501], pools[1_021:2_043], pools[2_043:2_500]]
+    target = publish_by_hand(tmp_path / "many", batches)
     assert verify(target, rules=False).verdict is Verdict.VALID
     with opened(target) as db:
         # Position of the node over the first 2,048 entries.
@@ -333,3 +344,96 @@ def test_a_statement_twice_is_found_without_rules_too(tmp_path):
     assert places[0] == "entry 4"
     assert "ledger.db" in places  # the index lacks rows
     assert verify(target, rules=False).first.code == "entry.twice"
+
+
+def test_random_markets_verify_clean(tmp_path):
+    """Leases, amendments, contests, reclaims, credits and payments as the demo plays them, under other seeds."""
+    for seed in (2, 3):
+        stage = play(tmp_path / str(seed), seed=seed, tell=lambda _: None)
+        stage.registrar.close()
+        report = verify(tmp_path / str(seed) / "ledger", all_findings=True)
+        assert (report.verdict, report.faults) == (Verdict.VALID, ())
+
+
+def test_random_batches_with_refusals_between_verify_clean(tmp_path):
+    rng = random.Random(7)
+    load = Load(tmp_path / "it", leases=5)
+    ready = load.statements(400)
+    while ready:
+        count = rng.randrange(1, 30)
+        batch, ready = ready[:count], ready[count:]
+        if rng.random() < 0.3:
+            batch.insert(rng.randrange(len(batch)), rng.choice(batch))
+        if rng.random() < 0.3:
+            broken = bytearray(rng.choice(batch))
+            broken[rng.randrange(len(broken))] ^= 1
+            batch.insert(0, bytes(broken))
+        load.now += rng.choice([0, 1, 3_600])
+        load.registrar.register(batch)
+        if rng.random() < 0.2:
+            load.registrar.close()
+            load.registrar = Registrar.open(
+                tmp_path / "it" / "ledger",
+                signer=LEDGER,
+                last_signed=LastSigned(tmp_path / "it" / "keys" / "ledger.last-signed"),
+                clock=lambda: load.now * 1000,
+            )
+    size = load.registrar.store.size
+    assert size > 400
+    report = verify(tmp_path / "it" / "ledger", all_findings=True)
+    assert (report.verdict, report.faults, report.entries) == (Verdict.VALID, (), size)
+    load.registrar.close()
+
+
+@pytest.fixture
+def unprivileged():
+    """Somebody whom file permissions bind: not root."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65_534)
+    yield
+    os.seteuid(before)
+
+
+@pytest.fixture
+def public():
+    """A directory that others may enter, as pytest's own are not."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+        for path in (Path(name), *Path(name).rglob("*")):
+            path.chmod(0o755)
+
+
+def test_a_directory_that_cannot_be_written_is_verified_and_not_opened_to_write(small, public, unprivileged):
+    before = os.geteuid()
+    os.seteuid(os.getuid())
+    target = copy(small.directory, public / "ledger")
+    for path in target.iterdir():
+        path.chmod(0o444)
+    target.chmod(0o555)
+    record = LastSigned.create(public / "keys" / "record")
+    os.seteuid(before)
+    assert verify(target).verdict is Verdict.VALID
+    with pytest.raises(StoreError, match="Permission denied"):
+        Registrar.open(target, signer=NEXT_LEDGER, last_signed=record, clock=lambda: 0)
+    with pytest.raises(StoreError, match="Permission denied"):
+        backup(target, public / "elsewhere")
+    record.close()
+
+
+def test_blocks_that_stand_in_a_log_which_cannot_be_read(tmp_path, public, unprivileged):
+    """A copy taken without stopping the writer, on a disk where no index of its log can be made."""
+    before = os.geteuid()
+    os.seteuid(os.getuid())
+    load = Load(tmp_path / "it", leases=1)
+    target = copy(tmp_path / "it" / "ledger", public / "ledger")
+    load.registrar.close()
+    (target / "ledger.db-shm").unlink()
+    assert (target / "ledger.db-wal").stat().st_size
+    for path in target.iterdir():
+        path.chmod(0o444)
+    target.chmod(0o555)
+    os.seteuid(before)
+    with pytest.raises(StoreError, match=r"its last blocks stand in ledger\.db-wal"):
+        verify(target)

@@ -134,7 +134,12 @@ class Chain:
 
     def _root(self, size: int, subtrees: Sequence[bytes]) -> bytes:
         """Return the root over the chunks before this one and some subtrees of this one."""
-        return Frontier(size, (*self._chunks.subtrees, *subtrees)).root()
+        if size % CHUNK:
+            return Frontier(size, (*self._chunks.subtrees, *subtrees)).root()
+        # The chunk is full: its root is one more leaf of the tree over chunks.
+        chunks = Frontier(self._chunks.size, self._chunks.subtrees)
+        chunks.extend(subtrees)
+        return chunks.root()
 
     def _compare_row(self, mark: Mark, expected: tuple[object, ...]) -> None:
         if mark.row is not None and mark.row[:5] != expected:

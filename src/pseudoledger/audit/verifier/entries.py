@@ -120,6 +120,12 @@ class EntryReader:
             }
         return _ChunkCheck(self._basis, start, stop, hashes, blocks).run(rows, self._judge)
 
+    def integrity(self) -> tuple[str, ...]:
+        """Let SQLite check the file: pages, that every index fits its table, that what is unique is."""
+        with explained(self._basis.path):
+            found = [row[0] for row in self._rows("PRAGMA integrity_check(16)")]
+        return tuple(text for text in found if text != "ok")
+
     def _rows(self, query: str, *values: int) -> list[Any]:
         return self._db.execute(query, values).fetchall()
 
@@ -216,9 +222,13 @@ class _ChunkCheck:
         except MalformedError as error:
             self._break(index, error.code, error.message)
             kind = ""
-        _, _, stored_id, stored_kind, issuer = found[index]
+        row = found[index]
+        computed_id = bytes.fromhex(statement.id)
+        if row[2:] == (computed_id, kind, statement.iss):
+            return kind
+        _, _, stored_id, stored_kind, issuer = row
         for name, stored, computed in (
-            ("id", stored_id, bytes.fromhex(statement.id)),
+            ("id", stored_id, computed_id),
             ("type", stored_kind, kind),
             ("issuer", issuer, statement.iss),
         ):
@@ -283,10 +293,14 @@ class _ChunkCheck:
             if isinstance(index, int) and index not in blocks:
                 self._block_row(index, "this entry is no block")
 
-    def _compare(self, nodes: Sequence[bytes]) -> None:
+    def _compare(self, nodes: list[bytes]) -> None:
         """Compare the stored hashes of the chunk's own nodes with the recomputed ones."""
-        for position, node in enumerate(nodes, stored_count(self._start)):
-            if self._hashes.get(position) != node:
+        first = stored_count(self._start)
+        stored = list(map(self._hashes.get, range(first, first + len(nodes))))
+        if stored == nodes:
+            return
+        for position, (found, node) in enumerate(zip(stored, nodes, strict=True), first):
+            if found != node:
                 self._faults.append(wrong_hash(position))
 
 
@@ -303,33 +317,52 @@ def wrong_hash(position: int) -> Fault:
     )
 
 
-def chunks(basis: Basis, size: int, workers: int) -> Iterator[Chunk]:
-    """Check all entries below `size`, and yield the chunks in order; `workers` 0 stays in this process."""
-    ranges = ((start, min(start + CHUNK, size)) for start in range(0, size, CHUNK))
-    if workers == 0:
-        with closing(EntryReader(basis, verify_many)) as reader:
+class Checks:
+    """The checks of all entries of one ledger, in this process (`workers` 0) or in others."""
+
+    def __init__(self, basis: Basis, size: int, workers: int) -> None:
+        self._basis, self._size, self._workers = basis, size, workers
+        self._integrity: tuple[str, ...] = ()
+
+    @property
+    def integrity(self) -> tuple[str, ...]:
+        """What SQLite finds wrong with the file itself, once `chunks` has come to its end."""
+        return self._integrity
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Check all entries and yield the chunks in order."""
+        size = self._size
+        ranges = ((start, min(start + CHUNK, size)) for start in range(0, size, CHUNK))
+        if self._workers:
+            yield from self._in_others(ranges)
+            return
+        with closing(EntryReader(self._basis, verify_many)) as reader:
             for start, stop in ranges:
                 yield reader.check(start, stop)
-        return
-    # Spawned, not forked: the caller may hold threads and locks that a fork would copy half-way.
-    pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_start, initargs=(basis,)
-    )
-    waiting: deque[Future[Chunk]] = deque()
-    try:
-        for start, stop in ranges:
-            waiting.append(pool.submit(_check, start, stop))
-            if len(waiting) >= workers * _AHEAD:
+            self._integrity = reader.integrity()
+
+    def _in_others(self, ranges: Iterator[tuple[int, int]]) -> Iterator[Chunk]:
+        # Spawned, not forked: the caller may hold threads and locks that a fork would copy half-way.
+        pool = ProcessPoolExecutor(
+            self._workers, mp_context=get_context("spawn"), initializer=_start, initargs=(self._basis,)
+        )
+        waiting: deque[Future[Chunk]] = deque()
+        try:
+            for start, stop in ranges:
+                waiting.append(pool.submit(_check, start, stop))
+                if len(waiting) >= self._workers * _AHEAD:
+                    yield waiting.popleft().result()
+            integrity = pool.submit(_check_integrity)
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise StoreError(
-            f"{basis.path}: a process that verified entries ended before its work was done",
-            hint="make more memory available, then run verify again",
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+            self._integrity = integrity.result()
+        except BrokenProcessPool as error:
+            raise StoreError(
+                f"{self._basis.path}: a process that verified entries ended before its work was done",
+                hint="make more memory available, then run verify again",
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 _reader: EntryReader | None = None
@@ -344,6 +377,11 @@ def _start(basis: Basis) -> None:
 def _check(start: int, stop: int) -> Chunk:
     assert _reader is not None, "the initializer ran"
     return _reader.check(start, stop)
+
+
+def _check_integrity() -> tuple[str, ...]:
+    assert _reader is not None, "the initializer ran"
+    return _reader.integrity()
 
 
 def read_raw(connection: sqlite3.Connection, start: int, stop: int) -> Iterator[tuple[int, bytes]]:

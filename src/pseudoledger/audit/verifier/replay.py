@@ -11,13 +11,11 @@ from pathlib import Path
 
 from pseudoledger.audit.verifier.report import Fault, at_entry
 from pseudoledger.contract.book import Book
-from pseudoledger.contract.case import Case
-from pseudoledger.contract.ruleset import RuleSet, policy_of, rules_for, tables_for
+from pseudoledger.contract.ruleset import Court
 from pseudoledger.contract.things import Pins
 from pseudoledger.errors import Finding, MalformedError
 from pseudoledger.ledger.database import explained
 from pseudoledger.statement.envelope import Statement, decode
-from pseudoledger.statement.kinds import Payload
 from pseudoledger.statement.kinds.ledger import BlockSealed, LedgerFounded
 from pseudoledger.statement.payload import parse
 from pseudoledger.statement.values import block_time_ms
@@ -87,35 +85,37 @@ class Replay:
         self._book = Book(shelf, cached_max=CACHED_MAX)
         self._since = 0
 
-    def judge(self, index: int, raw: bytes, now: int) -> list[Fault]:
-        """Judge one entry at its block's time in seconds, and fold it if nothing refuses it.
-
-        What cannot be read at all is left to the checks of form.
-        """
-        try:
-            statement = decode(raw)
-            payload = parse(statement.payload)
-        except MalformedError as error:
-            return [at_entry(index, error.code, error.message)]
-        if isinstance(payload, BlockSealed):
-            return [at_entry(index, "block.misplaced", "is a block that seals nothing of this ledger")]
-        pins = self._pins(payload)
-        if pins is None:
-            return [at_entry(index, "ledger.not_founded", "stands before the founding")]
-        rules = rules_for(pins)
-        case = self._case(statement, payload, pins, index, now)
-        findings = rules.judge(case)
-        if findings:
-            return [_fault(index, finding) for finding in findings]
-        self._fold(rules, case)
-        return []
+    def judge(self, rows: Iterator[tuple[int, bytes]], now: int) -> Iterator[Fault]:
+        """Judge the entries of one block at its time in seconds, and fold what nothing speaks against."""
+        ledger = self._book.ledger
+        court = None if ledger is None else Court.sitting(self._book, ledger.pins, now)
+        for index, raw in rows:
+            try:
+                statement = decode(raw)
+                payload = parse(statement.payload)
+            except MalformedError as error:
+                yield at_entry(index, error.code, error.message)
+                continue
+            if isinstance(payload, BlockSealed):
+                yield at_entry(index, "block.misplaced", "is a block that seals nothing of this ledger")
+                continue
+            if court is None:
+                if not isinstance(payload, LedgerFounded):
+                    yield at_entry(index, "ledger.not_founded", "stands before the founding")
+                    continue
+                pins = Pins.of(payload.rules, payload.tables, payload.policy)
+                court = Court.sitting(self._book, pins, now)
+            for finding in court.admit(statement, payload, index):
+                yield _fault(index, finding)
+            self._count()
 
     def seal(self, statement: Statement, block: BlockSealed, index: int) -> None:
         """Fold a block: what was pending is in force from the next entry on."""
         ledger = self._book.ledger
         if ledger is not None:
-            case = self._case(statement, block, ledger.pins, index, block_time_ms(block.time) // 1000)
-            self._fold(rules_for(ledger.pins), case)
+            now = block_time_ms(block.time) // 1000
+            Court.sitting(self._book, ledger.pins, now).fold(statement, block, index)
+            self._count()
 
     def differences(self, stored: Iterator[tuple[object, object, object]]) -> Iterator[Fault]:
         """Compare the stored table of things, ordered by sort and key, with the replayed one."""
@@ -142,30 +142,10 @@ class Replay:
         self._book.committed()
         self._since = 0
 
-    def _fold(self, rules: RuleSet, case: Case) -> None:
-        rules.fold(case)
+    def _count(self) -> None:
         self._since += 1
         if self._since >= BATCH:
             self.flush()
-
-    def _pins(self, payload: Payload) -> Pins | None:
-        ledger = self._book.ledger
-        if ledger is not None:
-            return ledger.pins
-        if isinstance(payload, LedgerFounded):
-            return Pins.of(payload.rules, payload.tables, payload.policy)
-        return None
-
-    def _case(self, statement: Statement, payload: Payload, pins: Pins, index: int, now: int) -> Case:
-        return Case(
-            book=self._book,
-            statement=statement,
-            payload=payload,
-            now=now,
-            index=index,
-            tables=tables_for(pins),
-            policy=policy_of(pins),
-        )
 
 
 def _order(row: tuple[object, object, object]) -> tuple[str, str]:

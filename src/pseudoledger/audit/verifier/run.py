@@ -9,12 +9,13 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from pseudoledger.audit.verifier.chain import LATE_SECONDS, Chain
-from pseudoledger.audit.verifier.entries import CHUNK, Basis, Chunk, Mark, chunks, read_raw
+from pseudoledger.audit.verifier.entries import CHUNK, Basis, Checks, Chunk, Mark, read_raw
 from pseudoledger.audit.verifier.kept import Kept, check_kept, format_line, parse_kept
 from pseudoledger.audit.verifier.replay import Replay, ReplayShelf
 from pseudoledger.audit.verifier.report import FAULTS_MAX, Fault, Report, Verdict, at_entry
 from pseudoledger.audit.verifier.stored import (
     description_fault,
+    repeated_entries,
     schema_faults,
     stored_checkpoint,
     stored_things,
@@ -114,8 +115,10 @@ class _Run:
         chain = self._chain = Chain(statement, payload, [one.size for one in kept])
         basis = Basis(path=self._path, origin=payload.origin, ledger=statement.id)
         count = workers if workers is not None else (0 if self._size <= ALONE_MAX else cores())
-        if not self._entries(chain, chunks(basis, self._size, count)):
+        checks = Checks(basis, self._size, count)
+        if not self._entries(chain, checks.chunks()):
             return
+        self._file(checks.integrity)
         self.faults += chain.faults
         tail = range(chain.link.size, self._size)
         # Where the last block itself is broken, that is what there is to say.
@@ -222,9 +225,8 @@ class _Run:
             self._stop_judging(first, f"the block at entry {mark.index} cannot be relied on")
             return
         try:
-            for index, raw in read_raw(self._db, first, mark.index):
-                self.faults += replay.judge(index, raw, _seconds(block))
-                first = index + 1
+            now = block_time_ms(block.time) // 1000
+            self.faults += replay.judge(read_raw(self._db, first, mark.index), now)
             replay.seal(mark.statement, block, mark.index)
         except CannotJudge as error:
             self._stop_judging(first, error.message)
@@ -243,6 +245,14 @@ class _Run:
         except MalformedError as error:
             self.faults.append(Fault(code="stored.checkpoint", place=PUBLISHED, message=error.message))
         return []
+
+    def _file(self, integrity: Sequence[str]) -> None:
+        """Take what SQLite found; only where the unique index cannot be relied on, look for repeated ids."""
+        self.faults += [
+            Fault(code="stored.integrity", place=self._path.name, message=text) for text in integrity
+        ]
+        if integrity or any(fault.code == "stored.schema" for fault in self.faults):
+            self.faults += repeated_entries(self._db)
 
     def _beside(self, chain: Chain, kept: Sequence[Kept]) -> None:
         """Compare what is stored beside the entries, and what was kept outside, with what they yield."""
@@ -287,10 +297,6 @@ class _Run:
 
     def _broken(self, index: int, code: str, message: str) -> None:
         self.faults.append(at_entry(index, code, message))
-
-
-def _seconds(block: BlockSealed) -> int:
-    return block_time_ms(block.time) // 1000
 
 
 def _in_order(faults: Sequence[Fault]) -> tuple[Fault, ...]:

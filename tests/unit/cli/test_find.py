@@ -1,0 +1,74 @@
+"""Things and parties are found by what people have at hand; what is ambiguous is never guessed."""
+
+import pytest
+
+from pseudoledger.cli.desk import Desk
+from pseudoledger.cli.failure import WrongUse
+from pseudoledger.cli.find import NOUNS, did_of, find, find_any, party_name
+from pseudoledger.contract.things import Chain, Demand, Invoice, Lease, Offer, Payment, Usage
+
+
+@pytest.fixture
+def desk(at_month):
+    desk = Desk(at_month / "led")
+    yield desk
+    desk.close()
+
+
+def test_by_number_prefix_and_id(desk):
+    lease_id, lease = find(desk, Lease, "L1")
+    assert lease.number == "L1"
+    for text in (lease_id, lease_id[:6], lease_id[:12], lease_id[:63]):
+        assert find(desk, Lease, text)[0] == lease_id
+
+
+def test_every_numbered_noun_is_found_by_its_number(desk):
+    numbers = {"pool": "P1", "offer": "O1", "demand": "D1", "mandate": "M1", "match": "B1", "bid": "BID1"}
+    numbers |= {"lease": "L1", "amendment": "A1", "delivery": "H1", "invoice": "2026-1", "payment": "PAY-1"}
+    for cls, noun in NOUNS.items():
+        if noun.numbered:
+            key, thing = find(desk, cls, numbers[noun.name])
+            assert desk.book.get(cls, key) == thing
+
+
+@pytest.mark.parametrize("text", ["", "L", "L2", "abc", "abcde", "0" * 64, "zzzzzzzz", "L1' OR '1'='1", "%"])
+def test_what_is_not_there_is_wrong_use(desk, text):
+    with pytest.raises(WrongUse, match="there is no lease"):
+        find(desk, Lease, text)
+
+
+def test_a_number_names_only_its_own_kind(desk):
+    with pytest.raises(WrongUse):
+        find(desk, Invoice, "L1")
+    assert find_any(desk, "D1", Offer, Demand)[1].payload.number == "D1"
+    with pytest.raises(WrongUse, match="offer or demand"):
+        find_any(desk, "L1", Offer, Demand)
+
+
+def test_an_ambiguous_name_lists_the_candidates(desk):
+    assert len(list(desk.book.all(Payment))) == 2
+    with pytest.raises(WrongUse, match="there is no"):
+        find(desk, Usage, "a" * 5)
+    same = [key[:1] for key, _ in desk.book.all(Usage)]
+    assert len(same) == 2
+
+
+def test_parties(desk):
+    alice = next(did for did, name in desk.names.items() if name == "alice")
+    root = desk.book.root_of(alice)
+    assert desk.book.get(Chain, root).label == "north-lake"
+    begin = alice.removeprefix("did:key:")
+    for text in ("alice", alice, "north-lake", begin[:14], begin[:14] + "…"):
+        assert did_of(desk, text, "--to") == alice
+    assert party_name(desk, root) == "alice"
+    for text in ("nobody", "z6Mk", "did:key:z6Mk" + "1" * 44, ""):
+        with pytest.raises(WrongUse, match="--to"):
+            did_of(desk, text, "--to")
+
+
+def test_a_party_without_a_key_here_is_shown_by_its_label(desk):
+    root = next(did for did, name in desk.names.items() if name == "alice")
+    carol = next(did for did, name in desk.names.items() if name == "carol")
+    desk.names.clear()
+    assert party_name(desk, root) == "“north-lake”"
+    assert party_name(desk, carol).endswith("…")

@@ -1,0 +1,195 @@
+"""What the registrar answers to replays, copies, forgeries and statements that nobody may send."""
+
+import os
+from hashlib import sha256, sha512
+
+import pytest
+from nacl.bindings import (
+    crypto_core_ed25519_scalar_add,
+    crypto_core_ed25519_scalar_mul,
+    crypto_core_ed25519_scalar_reduce,
+    crypto_scalarmult_ed25519_base_noclamp,
+)
+
+from pseudoledger.audit.verifier import Verdict, verify
+from pseudoledger.bench.workload import START, Load, _signer
+from pseudoledger.identity import keys
+from pseudoledger.identity.keys import Signer
+from pseudoledger.ledger import transparent
+from pseudoledger.ledger.receipt import verify_receipt
+from pseudoledger.registrar import Refused, Registered
+from pseudoledger.statement import envelope
+from pseudoledger.statement.payload import draft
+
+SEED = sha256(b"a party of these tests").digest()
+PARTY = Signer.from_seed(SEED)
+
+
+@pytest.fixture
+def load(tmp_path):
+    load = Load(tmp_path / "it", leases=1)
+    yield load
+    load.registrar.close()
+
+
+def pool(load, number="P-9", *, aud=None, iat=None, exp=None, sub=None):
+    line = {"id": "c", "resource": "cpu_core", "count": 1}
+    seal = sha256(number.encode()).hexdigest()[:43]
+    tree = {"type": "pool.declared", "v": 1, "number": number, "lines": [line], "_sd": [seal]}
+    payload = draft({**tree, "_sd_alg": "sha-256"})
+    return envelope.sign(
+        PARTY,
+        payload,
+        sub=sub or PARTY.did,
+        aud=load.registrar.state.id if aud is None else aud,
+        iat=load.now if iat is None else iat,
+        exp=exp,
+    )
+
+
+def other_signature(raw):
+    """Sign the same bytes with another nonce, as only the key's owner can, by RFC 8032 §5.1.6 with random r."""
+    found = envelope.decode(raw)
+    secret = bytearray(sha512(SEED).digest()[:32])
+    secret[0] &= 248
+    secret[31] = secret[31] & 127 | 64
+    a = crypto_core_ed25519_scalar_reduce(bytes(secret) + bytes(32))
+    r = crypto_core_ed25519_scalar_reduce(os.urandom(64))
+    point = crypto_scalarmult_ed25519_base_noclamp(r)
+    k = crypto_core_ed25519_scalar_reduce(sha512(point + PARTY.public_key + found.signed_bytes).digest())
+    signature = point + crypto_core_ed25519_scalar_add(r, crypto_core_ed25519_scalar_mul(k, a))
+    assert raw.endswith(found.signature)
+    return raw[:-64] + signature
+
+
+def codes(answer):
+    assert isinstance(answer, Refused), answer
+    return [finding.code for finding in answer.findings]
+
+
+def test_the_same_bytes_again_get_the_same_answer_and_receipt(load):
+    raw = pool(load)
+    (first,) = load.registrar.register([raw])
+    receipt = load.registrar.receipt(first.index)
+    size = load.registrar.store.size
+    for again in ([raw], [raw, raw]):
+        for answer in load.registrar.register(again):
+            assert answer == Registered(id=first.id, index=first.index, known=True)
+    assert load.registrar.store.size == size
+    assert load.registrar.receipt(first.index) == receipt
+    verify_receipt(receipt, raw, load.registrar.state.ledger_key, load.registrar.state.origin)
+
+
+def test_a_second_valid_signature_is_a_conflict_that_names_the_stored_entry(load):
+    raw = pool(load)
+    second = other_signature(raw)
+    found = envelope.decode(second)
+    keys.verify(found.iss, found.signed_bytes, found.signature)
+    assert second != raw
+    first, in_one_batch = load.registrar.register([raw, second])
+    (later,) = load.registrar.register([second])
+    for answer in (in_one_batch, later):
+        assert codes(answer) == ["statement.other_signature"]
+        assert (answer.id, answer.stored) == (first.id, first.index)
+
+
+def test_a_second_valid_signature_put_in_place_of_the_first_is_noticed(load):
+    raw = pool(load)
+    (answer,) = load.registrar.register([raw])
+    load.registrar.store._db.execute(
+        "UPDATE entries SET statement = ? WHERE idx = ?", (other_signature(raw), answer.index)
+    )
+    report = verify(load.directory / "ledger")
+    assert (report.verdict, report.first.entry) == (Verdict.BROKEN, answer.index)
+
+
+def test_a_statement_of_another_ledger_is_refused(load):
+    (answer,) = load.registrar.register([pool(load, aud="00" * 32)])
+    assert codes(answer) == ["statement.aud"]
+
+
+@pytest.mark.parametrize(
+    ("times", "code"),
+    [
+        ({"exp": 0}, "statement.expired"),
+        ({"exp": -1}, "statement.expired"),
+        ({"iat": 301}, "statement.future"),
+        ({"iat": -366 * 86_400 - 1}, "statement.too_old"),
+    ],
+)
+def test_a_statement_out_of_its_time_is_refused(load, times, code):
+    (answer,) = load.registrar.register(
+        [pool(load, **{name: load.now + shift for name, shift in times.items()})]
+    )
+    assert codes(answer) == [code]
+
+
+@pytest.mark.parametrize("times", [{"exp": 1}, {"iat": 300}, {"iat": -366 * 86_400}])
+def test_the_last_moment_still_counts(load, times):
+    (answer,) = load.registrar.register(
+        [pool(load, **{name: load.now + shift for name, shift in times.items()})]
+    )
+    assert isinstance(answer, Registered)
+
+
+def test_a_wrong_signature_is_refused_before_the_payload_is_read(load):
+    raw = bytearray(pool(load))
+    raw[-1] ^= 1
+    (answer,) = load.registrar.register([bytes(raw)])
+    assert codes(answer) == ["statement.signature"]
+
+
+def test_receipts_that_come_along_are_left_behind(load):
+    raw = pool(load)
+    (first,) = load.registrar.register([raw])
+    carried = transparent.attach(raw, [load.registrar.receipt(first.index)])
+    assert load.registrar.register([carried]) == [Registered(id=first.id, index=first.index, known=True)]
+
+
+@pytest.mark.parametrize("raw", [b"", b"\xd2", b"\x00" * 70_000, b"\xd2\x84\x40\xa0\x40\x40"])
+def test_bytes_that_are_no_statement_are_refused(load, raw):
+    (answer,) = load.registrar.register([raw])
+    assert isinstance(answer, Refused)
+    assert answer.id is None
+
+
+def test_the_ledgers_own_statements_are_never_taken_from_the_network(load):
+    state = load.registrar.state
+    tree = {"type": "ledger.policy_registered", "v": 1, "name": "x", "sha256": "00" * 32,
+            "media_type": "text/plain", "bytes": 0}  # fmt: skip
+    raw = envelope.sign(_signer("founder"), draft(tree), sub=state.origin, aud=state.id, iat=load.now)
+    (sent,) = load.registrar.register([raw])
+    assert codes(sent) == ["statement.not_from_network"]
+    block = {"type": "block.sealed", "v": 1, "height": state.height + 1, "previous": state.last_block,
+             "time": "2026-11-01T00:00:00.000Z", "size": state.size, "root": "00" * 32}  # fmt: skip
+    forged = envelope.sign(_signer("ledger"), draft(block), sub=state.origin, aud=state.id, iat=load.now)
+    for answer in (*load.registrar.register([forged]), *load.registrar.govern([forged])):
+        assert codes(answer) == ["statement.not_from_network"]
+    (governed,) = load.registrar.govern([raw])
+    assert isinstance(governed, Registered)
+
+
+def test_a_dry_run_writes_nothing_and_says_the_same(load):
+    statements = [pool(load), pool(load, "P-10", aud="00" * 32), pool(load)]
+    before = load.registrar.store._db.execute("PRAGMA data_version").fetchone(), load.registrar.store.size
+    rehearsed = load.registrar.register(statements, dry_run=True)
+    assert (
+        load.registrar.store._db.execute("PRAGMA data_version").fetchone(),
+        load.registrar.store.size,
+    ) == before
+    assert load.registrar.register(statements) == rehearsed
+
+
+def test_an_empty_call_and_one_of_refusals_make_no_block(load):
+    height = load.registrar.state.height
+    assert load.registrar.register([]) == []
+    load.registrar.register([pool(load, aud="00" * 32)])
+    assert load.registrar.state.height == height
+
+
+def test_one_batch_has_one_time_and_one_block(load):
+    load.now = START + 301 * 86_400
+    answers = load.registrar.register([pool(load, f"P-{number}") for number in range(20, 60)])
+    blocks = {load.registrar.store.block_of(answer.index) for answer in answers}
+    assert len(blocks) == 1
+    assert blocks.pop().time_ms == load.now * 1000
