@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 - every act takes the same three numbers
 """Honest and cheating parties at random: whatever they sign, the books stay right.
 
 Each step somebody signs something: what an honest party would, or the same with a number, name or reference
@@ -26,11 +27,23 @@ PICK = st.integers(0, 2**16)
 LESSORS = tuple(key(f"machine lessor {n}") for n in range(2))
 LESSEES = tuple(key(f"machine lessee {n}") for n in range(3))
 EVERYBODY = (*LESSORS, *LESSEES, key("machine stranger"))
-OPEN_MAX = 9
+OPEN_MAX = 5
 
 
 ACTS = (
-    *("wait", "wait", "wait", "offer", "propose", "sublet", "answer_proposal", "amend", "end", "reclaim"),
+    *(
+        "wait",
+        "wait",
+        "wait",
+        "offer",
+        "propose",
+        "sublet",
+        "sublet",
+        "answer_proposal",
+        "amend",
+        "end",
+        "reclaim",
+    ),
     *("deliver", *["report"] * 5, *["answer_report"] * 3, "correct", "correct"),
     *(*["bill"] * 4, *["answer_invoice"] * 3, "credit", "credit", *["pay"] * 3, "refund", "answer_payment"),
     *("rotate", *["cheat"] * 4),
@@ -47,7 +60,7 @@ class Market(RuleBasedStateMachine):
         self.table = Table(policy={"open_max": OPEN_MAX})
         self.model = MarketModel()
         self.read = 0
-        self.counter = 0
+        self.counter = Counter()
         self.attempts = []
         self.acting = {who.did: who for who in EVERYBODY}
         self.spare = self.steps = 0
@@ -55,8 +68,10 @@ class Market(RuleBasedStateMachine):
     # Helpers.
 
     def number(self, letter):
-        self.counter += 1
-        return f"{letter}-{self.counter}"
+        """A fresh number; now and then one that may stand on a document already."""
+        self.counter[letter] += 1
+        drawn = self.counter[letter]
+        return f"{letter}-{drawn // 2 if drawn % 7 == 0 else drawn}"
 
     def signer(self, did):
         """The key in force of whoever a did belongs to."""
@@ -178,7 +193,8 @@ class Market(RuleBasedStateMachine):
 
     def amend(self, pick, part, few):
         count, start, days = 1 + few % 6, part % 4, part % 11 - 4
-        lease = self.lease(pick)
+        heads = [self.model.leases[t.place[0]] for t in self.model.takings if t.offer is None]
+        lease = self.pick(heads, pick) if heads and pick % 2 else self.lease(pick)
         if lease is None or lease.signed_at is None:
             return
         lessor, lessee = self.sides(lease)
@@ -488,9 +504,9 @@ def play(examples, steps):
 
 
 def test_a_market_of_honest_and_cheating_parties():
-    play(examples=30, steps=80)
+    play(examples=20, steps=150)
 
 
 @pytest.mark.long
 def test_a_long_market_of_honest_and_cheating_parties():
-    play(examples=150, steps=400)
+    play(examples=60, steps=500)
