@@ -59,10 +59,10 @@ def todo(
         rows.append({"id": task.ref, **asdict(task), "overdue": _past(task.by, now), "commands": commands})
     columns = (
         id_column(),
-        Column(title="what", form=lambda row: row["what"]),
+        Column(title="what", form=lambda row: row["what"], wide=True),
         time("by", "by"),
-        Column(title="silence", form=lambda row: row["silence"]),
-        Column(title="answer with", form=_answer),
+        Column(title="silence", form=lambda row: row["silence"], wide=True),
+        Column(title="answer with", form=_answer, wide=True),
     )
     title = f"What waits for {party_name(desk, party)}, as of {when(now)} UTC"
     return cut(title, columns, rows, limit, empty="nothing")

@@ -17,6 +17,7 @@ from pseudoledger.cli.listing import (
     MineOption,
     cut,
     id_column,
+    lines_text,
     party,
     row_of,
     text,
@@ -122,11 +123,11 @@ def list_demands(
         id_column(),
         Column(title="number", form=lambda row: row["payload"]["number"]),
         party(desk, "lessee"),
-        Column(title="lines", form=_lines),
+        Column(title="needs", form=lambda row: lines_text(row["payload"]["lines"]), wide=True),
         Column(title="ceiling", form=_ceiling, right=True),
         Column(title="length", form=lambda row: row["payload"]["length"]),
         Column(title="until", form=lambda row: row["payload"]["window"]["until"][:10]),
-        text("status", "status"),
+        *((text("status", "status"),) if closed else ()),
     )
     return cut("Demands", columns, rows, limit, empty="none stand; pl demand publish makes one")
 
@@ -135,14 +136,6 @@ def _status(demand: Demand, now: int) -> str:
     if demand.closed_at is not None:
         return "closed"
     return "open" if demand.payload.window.until_seconds > now else "over"
-
-
-def _lines(row: Row) -> str:
-    return ", ".join(
-        f"{line['id']}={line['count']}x"
-        + "|".join(option.get("chip") or option["resource"] for option in line["alternatives"])
-        for line in row["payload"]["lines"]
-    )
 
 
 def _ceiling(row: Row) -> str:

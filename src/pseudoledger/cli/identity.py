@@ -124,9 +124,9 @@ def list_keys(*, as_json: JsonOption = False) -> None:
         Column(title="name", form=lambda row: row["name"]),
         Column(title="sort", form=lambda row: row["sort"]),
         Column(title="passphrase", form=lambda row: "yes" if row["sealed"] else "no"),
-        Column(title="did", form=lambda row: row["did"] or "-"),
+        Column(title="did", form=lambda row: row["did"] or "-", wide=True),
         Column(title="from", form=lambda row: row.get("words", "")),
-        Column(title="problem", form=lambda row: row.get("problem", "")),
+        Column(title="problem", form=lambda row: row.get("problem", ""), wide=True),
     )
     sheet = Sheet(
         title=f"Keys in {desk.keystore.directory}",

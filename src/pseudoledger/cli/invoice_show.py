@@ -59,7 +59,6 @@ def invoice_sheet(desk: Desk, title: str, rows: list[dict[str, Any]], limit: int
         amount(desk, "total", "total_minor"),
         amount(desk, "open", "open_minor"),
         time("due", "due_at"),
-        text("answer", "answer"),
         text("status", "status"),
     )
     return cut(title, columns, rows, limit, empty=empty)

@@ -129,7 +129,7 @@ def _lines(desk: Desk, terms: dict[str, Any]) -> Sheet:
     columns = (
         Column(title="line", form=lambda row: row["id"]),
         Column(title="count", form=lambda row: str(row["count"]), right=True),
-        Column(title="what", form=lambda row: row.get("chip") or row["resource"]),
+        Column(title="what", form=lambda row: row.get("chip") or row["resource"], wide=True),
         Column(title="price", form=cost, right=True),
         Column(title="purpose", form=lambda row: row["purpose"]),
         Column(title="from", form=lambda row: short(row.get("offer") or row.get("head_lease", ""))),
@@ -175,7 +175,7 @@ def _used(account: LeaseAccount) -> Sheet:
 
     columns = (
         Column(title="line", form=lambda row: row["line"]),
-        Column(title="agreed", form=lambda row: f"{row['count']}x{row['resource']}"),
+        Column(title="agreed", form=lambda row: f"{row['count']} x {row['resource']}", wide=True),
         Column(title="delivered", form=lambda row: str(row["delivered"]), right=True),
         Column(title="reported until", form=lambda row: when(row["reported_until"])),
         spent("used", "reported_seconds"),

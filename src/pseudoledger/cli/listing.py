@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -102,8 +104,20 @@ def amount(desk: Desk, title: str, name: str) -> Column:
     )
 
 
-def lines_text(lines: Any) -> str:
-    """Write resource lines: h100=8xnvidia-h100-sxm5-80gb."""
-    return ", ".join(
-        f"{line['id']}={line['count']}x{line.get('chip') or line.get('resource')}" for line in lines
+_HOST = MappingProxyType({"cpu_core": "cores", "memory_gib": "GiB memory", "storage_gib": "GiB storage"})
+
+
+def lines_text(lines: Iterable[Row]) -> str:
+    """Write resource lines in short: the chips one by one, cores, memory and storage added up."""
+    chips, hosts = [], Counter[str]()
+    for line in lines:
+        options = line.get("alternatives") or [line]
+        first = options[0].get("chip") or _HOST[options[0]["resource"]]
+        if options[0].get("chip") is None:
+            hosts[first] += line["count"]
+        else:
+            others = f" or {len(options) - 1} more" if len(options) > 1 else ""
+            chips.append(f"{line['count']} x {first}{others}")
+    return "\n".join(
+        [*chips, *([", ".join(f"{count} {name}" for name, count in hosts.items())] if hosts else [])]
     )

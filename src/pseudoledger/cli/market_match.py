@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from pseudoledger.cli.market import app
 from pseudoledger.cli.show import Column, Facts, Row, Sheet, price, short
 from pseudoledger.contract.things import Demand, Offer
 from pseudoledger.market.board import open_needs, open_supplies
-from pseudoledger.market.matching import Matched
+from pseudoledger.market.matching import Acceptable, Matched
 from pseudoledger.market.matching import match as pair
 
 APPS = ()
@@ -77,9 +78,7 @@ def _sheets(desk: Desk, item: Matched, limit: int) -> Sequence[Sheet]:
     fits = [
         {
             "id": one.offer,
-            "lines": ", ".join(
-                f"{line.demand_line}={line.count} from {line.offer_line}" for line in one.lines
-            ),
+            "takes": _taken(one),
             "hour": price(one.hour_micro, one.currency),
             "total": price(one.total_micro, one.currency).removesuffix("/h"),
             "notes": "; ".join(note.message for note in one.notes),
@@ -87,13 +86,21 @@ def _sheets(desk: Desk, item: Matched, limit: int) -> Sequence[Sheet]:
         for one in item.acceptable
     ]
     others = [
-        {"id": one.offer, "why": "; ".join(f"{reason.code}: {reason.message}" for reason in one.reasons)}
+        {"id": one.offer, "why": "\n".join(f"{reason.code}: {reason.message}" for reason in one.reasons)}
         for one in item.rejected
     ]
     return (
         _cut(f"Demand {name}{by}: offers that fit", _fit_columns(desk), fits, limit),
         _cut(f"Demand {name}: offers that do not", _other_columns(desk), others, limit),
     )
+
+
+def _taken(one: Acceptable) -> str:
+    """Write what is taken of each line of an offer, as `lease propose --line` wants it."""
+    counts = Counter[str]()
+    for line in one.lines:
+        counts[line.offer_line] += line.count
+    return ", ".join(f"{line}={count}" for line, count in counts.items())
 
 
 def _cut(title: str, columns: tuple[Column, ...], rows: list[dict[str, Any]], limit: int) -> Sheet:
@@ -121,12 +128,12 @@ def _offer_columns(desk: Desk) -> tuple[Column, ...]:
 def _fit_columns(desk: Desk) -> tuple[Column, ...]:
     return (
         *_offer_columns(desk),
-        Column(title="lines", form=lambda row: row["lines"]),
-        Column(title="all for an hour", form=lambda row: row["hour"], right=True),
-        Column(title="whole length", form=lambda row: row["total"], right=True),
-        Column(title="unstated", form=lambda row: row["notes"]),
+        Column(title="takes", form=lambda row: row["takes"], wide=True),
+        Column(title="an hour", form=lambda row: row["hour"], right=True),
+        Column(title="in all", form=lambda row: row["total"], right=True),
+        Column(title="unstated", form=lambda row: row["notes"], wide=True),
     )
 
 
 def _other_columns(desk: Desk) -> tuple[Column, ...]:
-    return (*_offer_columns(desk), Column(title="why not", form=lambda row: row["why"]))
+    return (*_offer_columns(desk), Column(title="why not", form=lambda row: row["why"], wide=True))

@@ -144,11 +144,11 @@ def list_offers(
         id_column(),
         Column(title="number", form=lambda row: row["payload"]["number"]),
         party(desk, "lessor"),
-        Column(title="lines", form=lambda row: lines_text(row["payload"]["lines"])),
+        Column(title="offers", form=lambda row: lines_text(row["payload"]["lines"]), wide=True),
         Column(title="price", form=lambda row: _prices(desk, row), right=True),
         Column(title="place", form=_place),
         Column(title="until", form=lambda row: row["payload"]["available"]["until"][:10]),
-        text("status", "status"),
+        *((text("status", "status"),) if closed else ()),
     )
     return cut("Offers", columns, rows, limit, empty="none stand; pl offer publish makes one")
 
@@ -160,13 +160,17 @@ def _status(offer: Offer, now: int) -> str:
 
 
 def _prices(desk: Desk, row: Row) -> str:
+    """Write the prices that are not zero: what comes with a chip is often free."""
     tariff = row["payload"]["tariff"]
-    return ", ".join(
-        price(rate["price_micro"], tariff["currency"])
-        if "price_micro" in rate
-        else f"{money(rate['fee_minor'], tariff['currency'], desk.tables.exponents)} once"
+    currency, exponents = tariff["currency"], desk.tables.exponents
+    said = [
+        f"{money(rate['fee_minor'], currency, exponents)} once"
+        if "fee_minor" in rate
+        else price(rate["price_micro"], currency)
         for rate in tariff["lines"]
-    )
+        if rate.get("fee_minor") or rate.get("price_micro")
+    ]
+    return "\n".join(said) or "free"
 
 
 def _place(row: Row) -> str:

@@ -207,7 +207,8 @@ def list_payments(
         ),
         Column(
             title="seen at",
-            form=lambda row: ", ".join(item.removeprefix("reference ") for item in row["references"]),
+            form=lambda row: "\n".join(item.removeprefix("reference ") for item in row["references"]),
+            wide=True,
         ),
         time("declared", "declared_at"),
         text("state", "state"),

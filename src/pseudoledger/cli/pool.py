@@ -14,6 +14,7 @@ from pseudoledger.cli.listing import (
     MineOption,
     cut,
     id_column,
+    lines_text,
     party,
     row_of,
     text,
@@ -65,10 +66,8 @@ def list_pools(desk: Desk, of: MineOption = None, limit: LimitOption = LIMIT) ->
         party(desk, "lessor"),
         Column(
             title="stock",
-            form=lambda row: ", ".join(
-                f"{name}={line['count']}x{line.get('chip') or line['resource']}"
-                for name, line in row["lines"].items()
-            ),
+            form=lambda row: lines_text({"id": name, **line} for name, line in row["lines"].items()),
+            wide=True,
         ),
     )
     return cut("Pools", columns, rows, limit, empty="none yet; pl pool declare makes one")

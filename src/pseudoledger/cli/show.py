@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
@@ -22,6 +23,8 @@ from pseudoledger.statement.values import format_instant
 
 ID_SHOWN = 12
 """Hex digits of an id in a table; enough to name it on the command line."""
+WIDE_MIN = 26
+"""Columns of the terminal that a column of free text gets at least."""
 PIPED_WIDTH = 1_000
 """Columns when the output is no terminal: nothing is cut or folded."""
 
@@ -70,6 +73,8 @@ class Column:
     title: str
     form: Callable[[Row], str]
     right: bool = False
+    wide: bool = False
+    """Whether it may be folded where the table is wider than the terminal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,23 +92,45 @@ class Sheet:
         return list(self.rows)
 
     def print(self) -> None:
-        """Print the table."""
+        """Print the table: rather a name on two lines than one that is cut off."""
         if not self.rows:
             say(f"{self.title}: {self.empty}")
         else:
-            table = Table(title=self.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-            for column in self.columns:
-                table.add_column(
-                    column.title,
-                    justify="right" if column.right else "left",
-                    no_wrap=column.title == "id",
-                    overflow="fold",
-                )
-            for row in self.rows:
-                table.add_row(*(Text(column.form(row)) for column in self.columns))
-            emit(table)
+            cells = [[column.form(row) for row in self.rows] for column in self.columns]
+            natural = [
+                max(cell_len(line) for text in (column.title, *texts) for line in text.split("\n"))
+                for column, texts in zip(self.columns, cells, strict=True)
+            ]
+            least = [
+                min(width, WIDE_MIN) if column.wide else width
+                for column, width in zip(self.columns, natural, strict=True)
+            ]
+            emit(self._table(cells, natural, fold=sum(least) + 2 * len(least) > console().width))
         if self.note:
             say(self.note, style="dim")
+
+    def _table(self, cells: list[list[str]], natural: list[int], *, fold: bool) -> Table:
+        """Make the table; `fold` lets columns be folded that are longer than an id or a date."""
+        table = Table(
+            title=self.title,
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            collapse_padding=True,
+        )
+        for column, width in zip(self.columns, natural, strict=True):
+            kept = width <= ID_SHOWN if fold else not column.wide
+            table.add_column(
+                column.title,
+                justify="right" if column.right else "left",
+                no_wrap=kept,
+                min_width=width if kept else min(width, WIDE_MIN) if column.wide and not fold else None,
+                overflow="fold",
+            )
+        for row in zip(*cells, strict=True):
+            table.add_row(*(Text(cell) for cell in row))
+        return table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,10 +186,12 @@ def short_did(did: str) -> str:
 
 
 def when(seconds: int | None) -> str:
-    """Write a time for people: UTC to the minute, or to the second where it has any."""
+    """Write a time for people, UTC: a date alone for its midnight, seconds only where it has any."""
     if seconds is None:
         return "-"
     text = format_instant(seconds)
+    if seconds % 86_400 == 0:
+        return text[:10]
     return f"{text[:10]} {text[11:16] if text[17:19] == '00' else text[11:19]}"
 
 

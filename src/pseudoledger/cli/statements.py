@@ -75,7 +75,7 @@ def _kinds() -> Sheet:
     columns = (
         Column(title="kind", form=lambda row: row["kind"]),
         Column(title="about", form=lambda row: row["about"]),
-        Column(title="says", form=lambda row: row["says"]),
+        Column(title="says", form=lambda row: row["says"], wide=True),
     )
     return Sheet(title="Kinds of statement", columns=columns, rows=rows)
 

@@ -20,7 +20,6 @@ from pseudoledger.cli.listing import (
     cut,
     id_column,
     row_of,
-    text,
     things_of,
     time,
 )
@@ -194,13 +193,11 @@ def list_usage(
             rows.append(row_of(key, item, answer=answer, lease_number=lease_number(desk, item.lease)))
     columns = (
         id_column(),
-        text("lease", "lease_number"),
-        text("line", "line"),
+        Column(title="of", form=lambda row: f"{row['lease_number']}/{row['line']}"),
         time("from", "start"),
         time("until", "until"),
         Column(title="used", form=lambda row: hours(row["chip_seconds"]), right=True),
         time("answer by", "accept_by"),
-        text("answer", "answer"),
-        Column(title="billed", form=lambda row: "yes" if row.get("billed_by") else "no"),
+        Column(title="answer", form=lambda row: row["answer"] + (", billed" if row["billed_by"] else "")),
     )
     return cut("Usage, in unit-hours", columns, rows, limit, empty="none waits")

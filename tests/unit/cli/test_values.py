@@ -206,5 +206,7 @@ def test_figures_are_written_exactly():
     assert price(2_235_000, "USD") == "2.235 USD/h"
     assert price(1, "USD") == "0.000001 USD/h"
     assert hours(2_417_400) == "671.50 h"
-    assert when(1_772_323_200) == "2026-03-01 00:00"
+    assert when(1_772_323_200) == "2026-03-01"
+    assert when(1_772_323_260) == "2026-03-01 00:01"
+    assert when(1_772_323_261) == "2026-03-01 00:01:01"
     assert when(None) == "-"
