@@ -17,7 +17,7 @@ from pseudoledger.contract.things import THINGS, Chain, LedgerState, Owner, Thin
 from pseudoledger.errors import StoreCorrupt
 
 CACHED_MAX = 200_000
-"""Things kept in memory by default; beyond it the oldest go, and are read again when needed."""
+"""Things kept in memory by default; beyond it the oldest of the largest class go, and are read again when needed."""
 
 T = TypeVar("T", bound=Thing)
 
@@ -81,9 +81,8 @@ def _decode(cls: type[T], key: str, raw: bytes) -> T:
 class Book:
     """All state that rules read. One book serves one thread."""
 
-    def __init__(self, shelf: Shelf | None = None, *, cached_max: int = CACHED_MAX) -> None:
+    def __init__(self, shelf: Shelf | None = None) -> None:
         self._shelf: Shelf = shelf or EmptyShelf()
-        self._cached_max = cached_max
         self._cached: dict[type[Thing], dict[str, Thing | None]] = {cls: {} for cls in THINGS}
         self._changed: dict[type[Thing], dict[str, Thing]] = {cls: {} for cls in THINGS}
 
@@ -132,10 +131,11 @@ class Book:
             if things:
                 self._cached[cls].update(things)
                 things.clear()
-        if sum(map(len, self._cached.values())) > self._cached_max:
-            for cached in self._cached.values():
-                for key in list(cached)[: len(cached) // 2]:
-                    del cached[key]
+        while sum(map(len, self._cached.values())) > CACHED_MAX:
+            # The class that grows is that of things which come and go; leases and terms in use stay.
+            largest = max(self._cached.values(), key=len)
+            for key in list(largest)[: len(largest) // 2 + 1]:
+                del largest[key]
 
     def discard(self) -> None:
         """Forget the changes: the transaction did not happen."""

@@ -20,9 +20,6 @@ from pseudoledger.statement.kinds.ledger import BlockSealed, LedgerFounded
 from pseudoledger.statement.payload import parse
 from pseudoledger.statement.values import block_time_ms
 
-CACHED_MAX = 60_000
-"""Things of the book in memory."""
-
 BATCH = 4_096
 """Entries between two writes of what changed."""
 
@@ -82,7 +79,7 @@ class Replay:
 
     def __init__(self, shelf: ReplayShelf) -> None:
         self._shelf = shelf
-        self._book = Book(shelf, cached_max=CACHED_MAX)
+        self._book = Book(shelf)
         self._since = 0
 
     def judge(self, rows: Iterator[tuple[int, bytes]], now: int) -> Iterator[Fault]:
