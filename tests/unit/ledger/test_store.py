@@ -1,0 +1,114 @@
+"""The store: durable settings, what it returns, views for people, and damage named as such."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from pseudoledger.bench.workload import Load
+from pseudoledger.errors import PeerUnreachable, StoreCorrupt, StoreError
+from pseudoledger.ledger.schema import MIGRATIONS, VIEWS
+from pseudoledger.ledger.store import Store, WriterLock
+from pseudoledger.ledger.tree import Frontier, hash_leaf, stored_count
+
+
+@pytest.fixture
+def load(tmp_path):
+    load = Load(tmp_path / "it", leases=2)
+    load.registrar.register(load.statements(8))
+    yield load
+    load.registrar.close()
+
+
+def test_the_writer_syncs_every_commit_through_a_log(load):
+    database = load.registrar.store._db
+    assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert database.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert database.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+
+
+def test_entries_hashes_and_blocks_belong_together(load):
+    store = load.registrar.store
+    entries = list(store.entries())
+    assert [row.index for row in entries] == list(range(store.size))
+    hashes = Frontier().store([hash_leaf(row.statement) for row in entries])
+    assert list(store.hashes(range(stored_count(store.size)))) == hashes
+    assert store.frontier().root() == store.last_block().root
+    for row in entries:
+        assert store.entry_by_id(row.id) == store.entry(row.index) == row
+        block = store.block_of(row.index)
+        assert block.index >= row.index
+        assert store.block(block.height) == block
+    assert store.entry(store.size) is None
+    assert store.block_of(store.size) is None
+    assert store.entry_by_id("no id") is None
+    assert [row.index for row in store.entries(3, 5)] == [3, 4]
+
+
+def test_a_reader_sees_whole_blocks_and_changes_nothing(load):
+    with closing(Store.open_reader(load.directory / "ledger")) as reader:
+        size = reader.size
+        load.registrar.register(load.statements(4))
+        assert reader.size == size
+        for sql in ("DELETE FROM entries", "CREATE TABLE x (y)", "PRAGMA user_version = 9"):
+            with pytest.raises(sqlite3.OperationalError, match="readonly"):
+                reader._db.execute(sql)
+        with pytest.raises(StoreError, match="cannot be used"):
+            reader.publish(b"a checkpoint")
+    with closing(Store.open_reader(load.directory / "ledger")) as reader:
+        assert reader.size == size + 5
+
+
+@pytest.mark.parametrize("view", sorted(VIEWS))
+def test_every_view_can_be_read(load, view):
+    rows = load.registrar.store._db.execute(f'SELECT * FROM "{view}"').fetchall()
+    if view in {"statements", "pools", "offers", "leases", "deliveries", "usage_reports"}:
+        assert rows
+
+
+def test_the_views_say_what_the_ledger_holds(load):
+    database, store = load.registrar.store._db, load.registrar.store
+    assert database.execute("SELECT count(*) FROM statements").fetchone() == (store.size,)
+    states = database.execute("SELECT DISTINCT state FROM leases").fetchall()
+    assert states == [("signed",)]
+    (block,) = database.execute("SELECT block FROM statements WHERE idx = 2").fetchone()
+    assert block == store.block_of(2).height
+
+
+def test_damage_is_named_and_never_a_bug(load):
+    store = load.registrar.store
+    store._db.execute("UPDATE entries SET statement = 'text' WHERE idx = 4")
+    store._db.execute("UPDATE things SET value = x'00' WHERE sort = 'lease'")
+    store._db.execute("DELETE FROM hashes WHERE pos = 5")
+    lease = store._db.execute("SELECT key FROM things WHERE sort = 'lease'").fetchone()[0]
+    with pytest.raises(StoreCorrupt, match="entry 4 is not stored as bytes"):
+        store.entry(4)
+    with pytest.raises(StoreCorrupt, match="is not stored as text"):
+        store.read("lease", lease)
+    with pytest.raises(StoreCorrupt, match="is not stored as text"):
+        list(store.things("lease"))
+    with pytest.raises(StoreCorrupt, match="the stored hash at position 5 is missing"):
+        store.hashes([4, 5])
+
+
+def test_where_there_is_no_ledger_nothing_is_made(tmp_path):
+    for opening in (Store.open_reader, Store.open_writer):
+        with pytest.raises(PeerUnreachable, match="there is no ledger here"):
+            opening(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_database_is_taken_and_a_filled_one_is_not(load, tmp_path):
+    Store.create(tmp_path).close()
+    Store.create(tmp_path).close()
+    with pytest.raises(StoreError, match="holds a ledger already"):
+        Store.create(load.directory / "ledger")
+
+
+def test_the_lock_is_given_back(tmp_path):
+    WriterLock(tmp_path).release()
+    lock = WriterLock(tmp_path)
+    lock.release()
+    lock.release()
+    with pytest.raises(StoreError, match="No such file"):
+        WriterLock(tmp_path / "nowhere")
