@@ -1,10 +1,11 @@
-# One command each: make demo, make test, make test-long, make check, make docs, make bench.
+# One command each: make demo, make test, make test-long, make coverage, make check,
+# make docs, make bench.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-long check docs bench lock format clean
+.PHONY: setup demo test test-long coverage check docs bench lock format clean
 
 setup: $(READY)
 
@@ -25,6 +26,10 @@ test: setup
 
 test-long: setup
 	$(BIN)/python -m pytest -n 2 -m "long or not long"
+
+# Which branches the tests run; fails below the share set in pyproject.toml.
+coverage: setup
+	$(BIN)/python -m pytest -n 2 -m "not long" --cov --cov-report=term:skip-covered
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
+
+from pseudoledger.cli.main import build
 
 ROOT = Path(__file__).resolve().parents[1]
 TUTORIALS = sorted((ROOT / "docs/tutorial").glob("*.md"))
@@ -45,16 +48,17 @@ def test_every_command_runs_word_for_word(page, tmp_path):
         assert "valid" in done.stdout
 
 
-def test_the_readme_names_only_commands_that_exist():
-    from typer.main import get_command
+PAGES = sorted({ROOT / "README.md", *(ROOT / "docs").rglob("*.md")})
 
-    from pseudoledger.cli.main import build
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages_name_only_commands_that_exist(page):
     root = get_command(build())
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`pl ([a-z-]+(?: [a-z-]+)?)", text))
-    assert named
-    for words in named:
+    for words in set(
+        re.findall(
+            r"(?:`|^\$ |^)pl ([a-z][a-z-]+(?: [a-z][a-z-]+)?)", page.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    ):
         first, *rest = words.split()
         assert first in root.commands, words
         group = root.commands[first]

@@ -31,6 +31,7 @@ from pseudoledger.cli.values import choice, pair
 from pseudoledger.contract.derive import delivery_answer
 from pseudoledger.contract.things import Delivery, Lease, TermsInForce
 from pseudoledger.statement.kinds.lease import Terms
+from pseudoledger.statement.serials import serial_digest
 
 app = group("delivery", "Deliveries: machines handed over.")
 APPS = (app,)
@@ -50,6 +51,7 @@ DeliveryArgument = Annotated[str, typer.Argument(help="Delivery: id, prefix or n
     examples=(
         "pl delivery offer L1 B1 --as alice",
         "pl delivery offer L1 B2 --line h100=2 --evidence handover.pdf --as alice",
+        "pl delivery offer L1 B3 --line h100=1 --serial nvidia=1650123456789 --as alice",
     ),
 )
 def offer(
@@ -62,7 +64,10 @@ def offer(
     ] = None,
     evidence: EvidenceOption = None,
     serial: Annotated[
-        list[str] | None, typer.Option("--serial-digest", help="Serial digest, in hex; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--serial", help="MAKER=SERIAL of a machine: only its slow hash is published; repeatable."
+        ),
     ] = None,
 ) -> Act:
     """Say, as the lessor, that machines are ready."""
@@ -72,7 +77,10 @@ def offer(
         "type": "delivery.offered",
         "number": number,
         "lines": _lines(terms, line),
-        "serials": sorted(serial or ()),
+        "serials": sorted(
+            serial_digest(acting.desk.state.id, *pair(item, "--serial", "nvidia=1650123456789"))
+            for item in serial or ()
+        ),
     }
     if evidence is not None:
         tree["evidence"] = document(evidence)

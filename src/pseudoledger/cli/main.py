@@ -22,6 +22,7 @@ from pseudoledger.cli import (
     delivery,
     demand,
     demo,
+    govern,
     identity,
     identity_acts,
     invoice,
@@ -50,6 +51,7 @@ SUMMARY = (
 PARTS = (
     ledger,
     verify,
+    govern,
     identity,
     identity_acts,
     statements,

@@ -88,17 +88,17 @@ def entropy_from_words(words: str) -> bytes:
     if len(listed) not in WORD_COUNTS:
         raise MalformedError(
             f"words come in sets of {', '.join(map(str, WORD_COUNTS))}, these are {len(listed)}",
-            code="words_malformed",
+            code="words.form",
         )
     unknown = [str(place) for place, word in enumerate(listed, start=1) if word not in _english_set()]
     if unknown:
         raise MalformedError(
-            f"not in the English word list of BIP-39: word {', '.join(unknown)}", code="words_malformed"
+            f"not in the English word list of BIP-39: word {', '.join(unknown)}", code="words.form"
         )
     if not _english().check(" ".join(listed)):
         raise MalformedError(
             "the checksum of the words does not match: a word is wrong, or two changed places",
-            code="words_malformed",
+            code="words.form",
         )
     return bytes(_english().to_entropy(listed))
 
@@ -112,12 +112,12 @@ def ledger_step(ledger_id: str | None) -> int:
     if ledger_id is None:
         return 0
     if not _LEDGER_ID.fullmatch(ledger_id):
-        raise MalformedError("a ledger id is 64 lower-case hex digits", code="ledger_id_malformed")
+        raise MalformedError("a ledger id is 64 lower-case hex digits", code="ledger_id.form")
     step = int(ledger_id[:8], 16) >> 1
     if step == 0:
         raise MalformedError(
             "the first 31 bits of this ledger's id are zero, the place of founder and witness keys",
-            code="ledger_id_refused",
+            code="ledger_id.refused",
             hint="use a single key for this ledger; it was very likely founded to link pseudonyms",
         )
     return step
@@ -130,7 +130,7 @@ def steps(ledger_id: str | None, scope: int, index: int) -> tuple[int, int, int,
     """
     for label, value in (("scope", scope), ("index", index)):
         if not 0 <= value < _STEP_END:
-            raise MalformedError(f"{label} must be 0 to {_STEP_END - 1}, not {value}", code="path_malformed")
+            raise MalformedError(f"{label} must be 0 to {_STEP_END - 1}, not {value}", code="path.form")
     return PURPOSE, ledger_step(ledger_id), scope, index
 
 

@@ -71,19 +71,19 @@ def key_from_did(did: str) -> bytes:
     if len(did) != DID_LENGTH or not did.startswith(DID_PREFIX):
         raise MalformedError(
             f"not a did:key over Ed25519: expected {DID_LENGTH} characters that start with {DID_PREFIX}6Mk",
-            code="did_malformed",
+            code="did.form",
         )
     try:
         decoded = base58.b58decode(did[len(DID_PREFIX) :])
     except ValueError as error:
-        raise MalformedError("not a did:key: its text is not base58btc", code="did_malformed") from error
+        raise MalformedError("not a did:key: its text is not base58btc", code="did.form") from error
     key = decoded[2:]
     if decoded[:2] != _MULTICODEC_ED25519 or len(key) != KEY_BYTES:
         raise MalformedError(
-            "not a did:key over Ed25519: expected the bytes ed 01 and a key of 32 bytes", code="did_malformed"
+            "not a did:key over Ed25519: expected the bytes ed 01 and a key of 32 bytes", code="did.form"
         )
     if _did_text(key) != did:
-        raise MalformedError("the did:key is not in its canonical form", code="did_malformed")
+        raise MalformedError("the did:key is not in its canonical form", code="did.form")
     _check_key(key)
     return key
 
@@ -189,9 +189,7 @@ class Signer:
     def from_seed(cls, seed: bytes) -> Signer:
         """Return the signer of a 32-byte Ed25519 seed (RFC 8032, 5.1.5). Raises MalformedError."""
         if len(seed) != KEY_BYTES:
-            raise MalformedError(
-                f"an Ed25519 seed has 32 bytes, this one has {len(seed)}", code="seed_malformed"
-            )
+            raise MalformedError(f"an Ed25519 seed has 32 bytes, this one has {len(seed)}", code="seed.form")
         private = Ed25519PrivateKey.from_private_bytes(seed)
         public = private.public_key().public_bytes_raw()
         return cls(did=did_from_key(public), public_key=public, _private=private)
@@ -219,12 +217,12 @@ def _check_key(key: bytes) -> None:
     """Refuse a key that is no canonical point of the prime-order subgroup, or the identity (spec 2a)."""
     _self_test_once()
     if len(key) != KEY_BYTES:
-        raise MalformedError(f"an Ed25519 key has 32 bytes, this one has {len(key)}", code="key_malformed")
+        raise MalformedError(f"an Ed25519 key has 32 bytes, this one has {len(key)}", code="key.form")
     if not crypto_core_ed25519_is_valid_point(key):
         raise MalformedError(
             "the key is not the canonical encoding of a point of the prime-order subgroup of edwards25519,"
             " or it is the identity",
-            code="key_refused",
+            code="key.refused",
         )
 
 

@@ -25,7 +25,7 @@ def load(raw: bytes) -> object:
             raw, max_depth=_DEPTH_MAX, allow_indefinite=False, allow_duplicate_keys=False, immutable=True
         )
     except (cbor2.CBORError, ValueError, TypeError, OverflowError) as error:
-        raise MalformedError(f"not CBOR: {error}", code="cbor_malformed") from None
+        raise MalformedError(f"not CBOR: {error}", code="cbor.form") from None
     return value
 
 
@@ -38,7 +38,7 @@ def load_sign1(raw: bytes) -> tuple[bytes, object, object, bytes]:
     match load(raw):
         case cbor2.CBORTag(tag=18, value=(bytes() as protected, unprotected, payload, bytes() as signature)):
             return protected, unprotected, payload, signature
-    raise MalformedError("not a COSE_Sign1", code="cbor_malformed")
+    raise MalformedError("not a COSE_Sign1", code="cbor.form")
 
 
 def encode_uint(value: int) -> bytes:

@@ -81,7 +81,7 @@ def check_origin(origin: str) -> str:
         MalformedError: not `host[/path]` in the letters of docs/spec/checkpoint.md, or over 120 bytes.
     """
     if len(origin) > ORIGIN_BYTES_MAX or _ORIGIN.fullmatch(origin) is None:
-        raise _malformed("an origin is a lower-case name and path of at most 120 bytes", "origin_malformed")
+        raise _malformed("an origin is a lower-case name and path of at most 120 bytes", "origin.form")
     return origin
 
 
@@ -210,5 +210,5 @@ def _ascii(text: str) -> bytes:
         raise _malformed("the root is not base64") from None
 
 
-def _malformed(message: str, code: str = "checkpoint_malformed") -> MalformedError:
+def _malformed(message: str, code: str = "checkpoint.form") -> MalformedError:
     return MalformedError(message, code=code)

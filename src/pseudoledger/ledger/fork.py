@@ -221,4 +221,4 @@ def _unhex(text: object, length: int) -> bytes:
 
 
 def _malformed(message: str) -> MalformedError:
-    return MalformedError(message, code="fork_malformed")
+    return MalformedError(message, code="fork.form")

@@ -126,15 +126,15 @@ def parse_vkey(text: str) -> VerifierKey:
     """
     match = _VKEY.fullmatch(text)
     if match is None:
-        raise _malformed("a verifier key is name+keyid+key", "vkey_malformed")
+        raise _malformed("a verifier key is name+keyid+key", "vkey.form")
     material = decode_base64(match[3])
     if material[0] not in list(SignatureType):
-        raise _malformed(f"unknown signature type {material[0]:#04x}", "vkey_malformed")
+        raise _malformed(f"unknown signature type {material[0]:#04x}", "vkey.form")
     key = VerifierKey(
         name=match[1], signature_type=SignatureType(material[0]), public_key=bytes(material[1:])
     )
     if key.key_id.hex() != match[2]:
-        raise _malformed("the key id does not belong to this name and key", "vkey_malformed")
+        raise _malformed("the key id does not belong to this name and key", "vkey.form")
     return key
 
 
@@ -315,5 +315,5 @@ def _encode(text: str) -> bytes:
         raise _malformed("a name holds a lone surrogate") from None
 
 
-def _malformed(message: str, code: str = "note_malformed") -> MalformedError:
+def _malformed(message: str, code: str = "note.form") -> MalformedError:
     return MalformedError(message, code=code)

@@ -349,4 +349,4 @@ def _check_head(origin: str, tree_size: int, root: bytes) -> None:
 
 
 def _malformed(message: str) -> MalformedError:
-    return MalformedError(message, code="receipt_malformed")
+    return MalformedError(message, code="receipt.form")

@@ -89,7 +89,7 @@ class WriterLock:
             os.close(self._file)
             raise StoreBusy(
                 f"{directory}: process {holder or 'unknown'} is writing this ledger",
-                hint="wait until it is done, or send statements to it with --node",
+                hint="wait until it is done and try again",
             ) from None
         # The number is for the other's message only: a full disk that loses it does no harm.
         with contextlib.suppress(OSError):

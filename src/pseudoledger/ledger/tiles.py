@@ -304,4 +304,4 @@ def _place(position: int) -> tuple[int, int, int]:
 
 
 def _malformed(message: str) -> MalformedError:
-    return MalformedError(message, code="tile_malformed")
+    return MalformedError(message, code="tile.form")

@@ -113,4 +113,4 @@ def _unprotected(receipts: Sequence[bytes]) -> bytes:
 
 
 def _malformed(message: str) -> MalformedError:
-    return MalformedError(message, code="transparent_malformed")
+    return MalformedError(message, code="transparent.form")
