@@ -122,8 +122,7 @@ def invoice_status(invoice: Invoice, now: int) -> str:
     if invoice.open_minor < 0:
         return "refund due"
     if invoice.open_minor == 0:
-        confirmed = invoice.total_minor - invoice.credited_minor - invoice.confirmed_minor <= 0
-        return "settled" if confirmed else "paid"
+        return "settled" if invoice.confirmed_minor == invoice.paid_minor else "paid"
     if due_minor(invoice, now) > 0 and now >= invoice.due_at:
         return "overdue"
     return "disputed" if invoice.state == "rejected" and due_minor(invoice, now) <= 0 else "open"

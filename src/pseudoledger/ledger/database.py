@@ -68,6 +68,8 @@ def open_writable(path: Path) -> sqlite3.Connection:
             _check_version(connection, path, exact=False)
             _write_ahead(connection, path)
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA cache_size = -65536")
+            connection.execute("PRAGMA wal_autocheckpoint = 16384")
             _migrate(connection, path)
         except BaseException:
             connection.close()

@@ -1,11 +1,14 @@
-"""The founding statement: entry 0, signed by the founder, naming everything that a new ledger starts with."""
+"""The rules that a ledger is founded on or changes to: only those that this program can judge by."""
 
 from __future__ import annotations
 
-from pseudoledger.contract.ruleset import newest, newest_tables
+from pseudoledger.contract.ruleset import CannotJudge, newest, newest_tables, rules_for, tables_for
+from pseudoledger.contract.things import Pins
+from pseudoledger.errors import Finding
 from pseudoledger.identity.keys import Signer
 from pseudoledger.statement import envelope
-from pseudoledger.statement.kinds.ledger import Policy
+from pseudoledger.statement.kinds import Payload
+from pseudoledger.statement.kinds.ledger import LedgerPolicyChanged, Policy
 from pseudoledger.statement.payload import draft
 
 
@@ -31,3 +34,16 @@ def sign_founding(
         }
     )
     return envelope.sign(founder, payload, sub=origin, aud=None, iat=now)
+
+
+def unknown_pins(payload: Payload) -> tuple[Finding, ...]:
+    """Refuse a change of policy that would leave this ledger without a program that can judge it."""
+    if not isinstance(payload, LedgerPolicyChanged):
+        return ()
+    pins = Pins.of(payload.rules, payload.tables, payload.policy)
+    try:
+        rules_for(pins)
+        tables_for(pins)
+    except CannotJudge as error:
+        return (Finding(code="ledger.unknown_rules", message=error.message, field="/rules"),)
+    return ()

@@ -28,7 +28,7 @@ from pseudoledger.ledger.receipt import sign_head
 from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store, WriterLock
 from pseudoledger.ledger.tree import EMPTY_ROOT, hash_leaf
 from pseudoledger.registrar.answers import Answer, Refused, Registered, receipt_of
-from pseudoledger.registrar.founding import sign_founding
+from pseudoledger.registrar.founding import sign_founding, unknown_pins
 from pseudoledger.registrar.intake import Intake
 from pseudoledger.statement import envelope
 from pseudoledger.statement.envelope import Statement
@@ -193,7 +193,10 @@ class Registrar:
         return self._admit(statements, from_network=True, dry_run=dry_run)
 
     def govern(self, statements: Sequence[bytes]) -> list[Answer]:
-        """Register the founder's own statements (`ledger.*`), which no peer may send."""
+        """Register the founder's own statements (`ledger.*`), which no peer may send.
+
+        A change to rules or tables that this program does not have is refused: it could judge nothing after.
+        """
         return self._admit(statements, from_network=False, dry_run=False)
 
     def change_key(self, statement: bytes, *, signer: Signer, last_signed: LastSigned) -> Answer:
@@ -295,7 +298,7 @@ class Registrar:
             founded = Pins.of(payload.rules, payload.tables, payload.policy)
             court = Court.sitting(self._book, founded, time_ms // 1000)
         index = self._store.size + len(accepted)
-        findings = court.admit(statement, payload, index)
+        findings = unknown_pins(payload) or court.admit(statement, payload, index)
         if findings:
             return Refused(id=statement.id, findings=findings)
         accepted[statement.id] = EntryRow(
