@@ -45,6 +45,7 @@ def test_the_contracts_are_those_of_the_design():
         "contract | ledger",
         "statement",
         "identity",
+        "workers",
         "errors",
     ]
     assert layers["exhaustive"], "a new room has to be given its place"

@@ -62,9 +62,11 @@ _BY_PARTIES = frozenset(kind for family in _PARTY_FAMILIES for kind in family.RU
 def judge(case: Case) -> tuple[Finding, ...]:
     """Return every reason to refuse the statement; none means that it is accepted."""
     for stage in STAGES[case.payload.type]:
-        findings = tuple(finding for rule in stage for finding in rule(case))
+        findings: list[Finding] = []
+        for rule in stage:
+            findings.extend(rule(case))
         if findings:
-            return findings
+            return tuple(findings)
     return ()
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pseudoledger.errors import InconsistentCheckpoint
 from pseudoledger.statement.envelope import Statement
 from pseudoledger.statement.kinds.ledger import BlockSealed
-from pseudoledger.statement.payload import draft
 from pseudoledger.statement.values import block_time_ms, format_block_time
 
 
@@ -34,19 +33,15 @@ class Link:
 
 def next_block(link: Link, *, time_ms: int, size: int, root: bytes) -> BlockSealed:
     """Make the payload of the block after `link` that seals a tree of `size` entries."""
-    payload = draft(
-        {
-            "type": "block.sealed",
-            "v": 1,
-            "height": link.height + 1,
-            "previous": link.previous,
-            "time": format_block_time(time_ms),
-            "size": size,
-            "root": root.hex(),
-        }
+    return BlockSealed(
+        type="block.sealed",
+        v=1,
+        height=link.height + 1,
+        previous=link.previous,
+        time=format_block_time(time_ms),
+        size=size,
+        root=root.hex(),
     )
-    assert isinstance(payload, BlockSealed)
-    return payload
 
 
 def check_block(statement: Statement, block: BlockSealed, link: Link, *, index: int, root: bytes) -> None:

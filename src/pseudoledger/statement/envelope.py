@@ -36,7 +36,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     raw: bytes
-    protected: bytes
+    signed_bytes: bytes
+    """The Sig_structure: what the signature covers."""
     payload: bytes
     signature: bytes
     iss: str
@@ -45,11 +46,6 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     exp: int | None
     iat: int
     id: str
-
-    @property
-    def signed_bytes(self) -> bytes:
-        """The Sig_structure: what the signature covers."""
-        return signed_bytes(self.protected, self.payload)
 
     def verify(self) -> None:
         """Raise InvalidSignature unless the issuer signed this statement."""
@@ -72,9 +68,9 @@ def signed_bytes(protected: bytes, payload: bytes) -> bytes:
     )
 
 
-def statement_id(protected: bytes, payload: bytes) -> str:
+def statement_id(signed: bytes) -> str:
     """Return the statement id: SHA-256 of the Sig_structure, in hex."""
-    return sha256(signed_bytes(protected, payload)).hexdigest()
+    return sha256(signed).hexdigest()
 
 
 def _encode_protected(alg: int, claims: dict[int, str | int]) -> bytes:
@@ -170,9 +166,10 @@ def _decode_usual(raw: bytes) -> Statement | None:
         ):
             return None
         payload = raw[payload_start:payload_end]
+        signed = signed_bytes(protected, payload)
         return Statement(
             raw=raw,
-            protected=protected,
+            signed_bytes=signed,
             payload=payload,
             signature=raw[-64:],
             iss=iss.decode("ascii"),
@@ -180,7 +177,7 @@ def _decode_usual(raw: bytes) -> Statement | None:
             aud=protected[sub_end + 3 : sub_end + 67].decode("utf-8"),
             exp=exp,
             iat=iat,
-            id=statement_id(protected, payload),
+            id=statement_id(signed),
         )
     except (IndexError, ValueError):
         return None
@@ -238,9 +235,10 @@ def _decode_any(raw: bytes) -> Statement:
             " deterministic encoding",
             code="statement.header",
         )
+    signed = signed_bytes(protected, payload)
     return Statement(
         raw=raw,
-        protected=protected,
+        signed_bytes=signed,
         payload=payload,
         signature=signature,
         iss=iss,
@@ -248,7 +246,7 @@ def _decode_any(raw: bytes) -> Statement:
         aud=aud,
         exp=exp,
         iat=iat,
-        id=statement_id(protected, payload),
+        id=statement_id(signed),
     )
 
 

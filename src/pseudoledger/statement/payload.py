@@ -26,6 +26,7 @@ Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | int | bool
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,63}|_sd|_sd_alg", re.ASCII)
 _FORBIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # control characters
+    "\ud800-\udfff"  # halves of surrogate pairs
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi controls
     "\ufeff\ufdd0-\ufdef"  # byte order mark, noncharacters
     + "".join(f"{chr(plane * 0x10000 + 0xFFFE)}{chr(plane * 0x10000 + 0xFFFF)}" for plane in range(17))
@@ -118,7 +119,7 @@ def _load(raw: bytes) -> dict[str, Any]:
 def _walk(value: Any, pointer: str, depth: int) -> int:
     """Check limits and characters of a JSON value; return how many members and elements it holds."""
     if isinstance(value, str):
-        if _FORBIDDEN.search(value) or any("\ud800" <= c <= "\udfff" for c in value):
+        if _FORBIDDEN.search(value):
             raise MalformedError(
                 "text holds a control character, bidi control, noncharacter or byte order mark",
                 code="payload.characters",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from calendar import timegm
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
 from itertools import pairwise
@@ -199,9 +199,7 @@ def format_instant(seconds: int) -> str:
     """Write a Unix time as an instant; raise MalformedError outside 1970 to 9999."""
     if not 0 <= seconds <= 253_402_300_799:
         raise MalformedError(f"{seconds} s lies outside the years 1970 to 9999", code="value.instant")
-    days, rest = divmod(seconds, 86_400)
-    date = datetime.fromordinal(719_163 + days)
-    return f"{date:%Y-%m-%d}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}Z"
 
 
 @lru_cache(maxsize=4_096)

@@ -11,28 +11,28 @@ import sqlite3
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pseudoledger.audit.verifier.report import Fault, at_entry
-from pseudoledger.errors import InvalidSignature, MalformedError, PseudoledgerError, StoreError
+from pseudoledger.errors import InvalidSignature, MalformedError, PseudoledgerError
 from pseudoledger.identity.keys import Signed, verify_chunk, verify_many
 from pseudoledger.ledger.database import explained, open_readonly
 from pseudoledger.ledger.receipt import SignedHead, verify_head
 from pseudoledger.ledger.tree import HASH_BYTES, Frontier, hash_leaf, node_at, stored_count
 from pseudoledger.statement.envelope import Statement, decode
 from pseudoledger.statement.payload import canonical_kind
+from pseudoledger.workers import Worker
 
 CHUNK = 1_024
 """Entries of a chunk, a power of two."""
 
-_AHEAD = 3
-"""Chunks that wait for each worker, so that none is idle and memory stays bounded."""
+_AHEAD = 2
+"""Chunks that each other process is given at a time, so that none is idle and the last are soon done."""
+_WAITING_MAX = 64
+"""Chunks that are begun and not yielded yet: what bounds memory where the first of them takes long."""
 
 _EntryRow = tuple[int, object, object, object, object]
 _BlockRow = tuple[object, ...]
@@ -318,70 +318,65 @@ def wrong_hash(position: int) -> Fault:
 
 
 class Checks:
-    """The checks of all entries of one ledger, in this process (`workers` 0) or in others."""
+    """The checks of all entries of one ledger: in this process, and in as many others as `workers` says."""
 
     def __init__(self, basis: Basis, size: int, workers: int) -> None:
-        self._basis, self._size, self._workers = basis, size, workers
-        self._integrity: tuple[str, ...] = ()
-
-    @property
-    def integrity(self) -> tuple[str, ...]:
+        self._basis, self._count = basis, workers
+        self._ranges = ((start, min(start + CHUNK, size)) for start in range(0, size, CHUNK))
+        self._asked = False
+        self._waiting: deque[Chunk | Remote] = deque()
+        """What was begun, in order: a chunk that is done, or who answers with it."""
+        self.integrity: tuple[str, ...] = ()
         """What SQLite finds wrong with the file itself, once `chunks` has come to its end."""
-        return self._integrity
 
     def chunks(self) -> Iterator[Chunk]:
         """Check all entries and yield the chunks in order."""
-        size = self._size
-        ranges = ((start, min(start + CHUNK, size)) for start in range(0, size, CHUNK))
-        if self._workers:
-            yield from self._in_others(ranges)
-            return
-        with closing(EntryReader(self._basis, verify_many)) as reader:
-            for start, stop in ranges:
-                yield reader.check(start, stop)
-            self._integrity = reader.integrity()
+        with ExitStack() as held:
+            reader = held.enter_context(
+                closing(EntryReader(self._basis, verify_chunk if self._count else verify_many))
+            )
+            others: list[Remote] = [
+                held.enter_context(closing(Worker(remote_reader, self._basis))) for _ in range(self._count)
+            ]
+            while self._begin(reader, others):
+                first = self._waiting.popleft()
+                chunk = first.answer() if isinstance(first, Worker) else first
+                assert isinstance(chunk, Chunk), "it was asked for one"
+                yield chunk
+            if others:
+                found = others[-1].answer()
+                assert isinstance(found, tuple), "it was asked for this last"
+                self.integrity = found
+            else:
+                self.integrity = reader.integrity()
 
-    def _in_others(self, ranges: Iterator[tuple[int, int]]) -> Iterator[Chunk]:
-        # Spawned, not forked: the caller may hold threads and locks that a fork would copy half-way.
-        pool = ProcessPoolExecutor(
-            self._workers, mp_context=get_context("spawn"), initializer=_start, initargs=(self._basis,)
-        )
-        waiting: deque[Future[Chunk]] = deque()
-        try:
-            for start, stop in ranges:
-                waiting.append(pool.submit(_check, start, stop))
-                if len(waiting) >= self._workers * _AHEAD:
-                    yield waiting.popleft().result()
-            integrity = pool.submit(_check_integrity)
-            while waiting:
-                yield waiting.popleft().result()
-            self._integrity = integrity.result()
-        except BrokenProcessPool as error:
-            raise StoreError(
-                f"{self._basis.path}: a process that verified entries ended before its work was done",
-                hint="make more memory available, then run verify again",
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-_reader: EntryReader | None = None
-"""The reader of a worker process, made when it starts."""
-
-
-def _start(basis: Basis) -> None:
-    global _reader  # noqa: PLW0603 (a pool's initializer has no other place to leave it)
-    _reader = EntryReader(basis, verify_chunk)
+    def _begin(self, reader: EntryReader, others: Sequence[Remote]) -> bool:
+        """Keep the others busy, and check here until the first chunk is done; tell whether there is one."""
+        while True:
+            for other in others:
+                while other.open < _AHEAD and (given := next(self._ranges, None)) is not None:
+                    other.ask(given)
+                    self._waiting.append(other)
+            first = self._waiting[0] if self._waiting else None
+            done = isinstance(first, Chunk) or (first is not None and first.answered())
+            if done or len(self._waiting) > _WAITING_MAX:
+                return True
+            mine = next(self._ranges, None)
+            if mine is None:
+                if others and not self._asked:
+                    self._asked = True
+                    others[-1].ask(None)
+                return first is not None
+            self._waiting.append(reader.check(*mine))
 
 
-def _check(start: int, stop: int) -> Chunk:
-    assert _reader is not None, "the initializer ran"
-    return _reader.check(start, stop)
+def remote_reader(basis: Basis) -> Callable[[tuple[int, int] | None], Chunk | tuple[str, ...]]:
+    """Make what another process does: check a range of entries or, asked for None, the file itself."""
+    reader = EntryReader(basis, verify_chunk)
+    return lambda given: reader.integrity() if given is None else reader.check(*given)
 
 
-def _check_integrity() -> tuple[str, ...]:
-    assert _reader is not None, "the initializer ran"
-    return _reader.integrity()
+Remote: TypeAlias = Worker[tuple[int, int] | None, Chunk | tuple[str, ...]]
 
 
 def read_raw(connection: sqlite3.Connection, start: int, stop: int) -> Iterator[tuple[int, bytes]]:

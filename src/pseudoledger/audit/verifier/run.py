@@ -54,7 +54,7 @@ def verify(
 
     `ledger_key` is the did:key that the caller knows from elsewhere; `against` holds checkpoints, receipts or
     lines kept outside. Without `rules`, policy, rules and the tables of the book are left out. `workers` is
-    the number of processes (by default one for each core, for ledgers large enough); 0 starts none.
+    the number of other processes that help (by default one for each further core, for ledgers large enough).
 
     A ledger may grow meanwhile: what stood there at the start is verified. Raises MalformedError for bad
     `against`, PeerUnreachable if there is no ledger, StoreError if its files cannot be read or have another
@@ -114,7 +114,7 @@ class _Run:
         kept = [*self._kept, *published]
         chain = self._chain = Chain(statement, payload, [one.size for one in kept])
         basis = Basis(path=self._path, origin=payload.origin, ledger=statement.id)
-        count = workers if workers is not None else (0 if self._size <= ALONE_MAX else cores())
+        count = workers if workers is not None else (0 if self._size <= ALONE_MAX else cores() - 1)
         checks = Checks(basis, self._size, count)
         if not self._entries(chain, checks.chunks()):
             return

@@ -92,7 +92,10 @@ def subject_fits(case: Case) -> Findings:
             yield refuse(
                 "statement.sub", f"sub is the first key of the identity, {case.book.root_of(case.sub)}"
             )
-    elif not any(case.book.get(cls, case.sub) for cls in THING_OF_SUBJECT[subject]):
+    else:
+        for cls in THING_OF_SUBJECT[subject]:
+            if case.book.get(cls, case.sub) is not None:
+                return
         yield refuse(
             "statement.unknown_subject",
             f"sub is {subject.value}, and {case.sub[:80]!r} is none on this ledger",
@@ -102,7 +105,7 @@ def subject_fits(case: Case) -> Findings:
 def signer_in_force(case: Case) -> Findings:
     """Refuse keys that were rotated away or revoked, and the ledger's own keys."""
     ledger = case.book.ledger
-    if ledger and case.iss in ledger.own_keys:
+    if ledger and ledger.is_own_key(case.iss):
         yield refuse("identity.ledger_role", "a key of the ledger's founder or log signs nothing else")
     chain = case.book.chain_of(case.iss)
     if chain is None:

@@ -29,9 +29,8 @@ def _hash_of(did: str) -> str:
 def ledger_keys_stay_out(case: Case) -> Findings:
     """Refuse identity acts by, about or for keys that the ledger itself uses."""
     ledger = case.book.ledger
-    used = ledger.own_keys if ledger else frozenset()
     named = {case.iss, case.sub, getattr(case.payload, "to", ""), getattr(case.payload, "recovery", "") or ""}
-    if used & named:
+    if ledger is not None and any(ledger.is_own_key(did) for did in named):
         yield refuse("identity.ledger_role", "a key of the ledger cannot take part in an identity")
 
 

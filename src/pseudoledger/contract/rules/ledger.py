@@ -95,7 +95,7 @@ def ledger_key_is_fresh(case: Case) -> Findings:
     ledger, key = case.book.ledger, case.payload.ledger_key
     if ledger is None:
         return
-    if key in ledger.own_keys or case.book.get(Owner, key) is not None:
+    if ledger.is_own_key(key) or case.book.get(Owner, key) is not None:
         yield refuse("ledger.key_used", "the new ledger key was used before", field="/ledger_key")
 
 

@@ -49,11 +49,11 @@ class LedgerState(Thing, frozen=True, kw_only=True, omit_defaults=True):
     size: int = 0
     """Entries up to and with the last block."""
 
-    @property
-    def own_keys(self) -> frozenset[str]:
-        """Every key that the ledger itself uses, used or is about to use: none of them may be a party's."""
-        named = (self.founder, self.ledger_key, self.pending_key or self.ledger_key)
-        return frozenset((*named, *(key for key, _ in self.retired)))
+    def is_own_key(self, did: str) -> bool:
+        """Tell whether the ledger itself uses, used or is about to use a key: none of them may be a party's."""
+        return did in (self.founder, self.ledger_key, self.pending_key) or any(
+            did == key for key, _ in self.retired
+        )
 
 
 class RegisteredFile(Thing, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,0 +1,126 @@
+"""A process of our own beside this one: started once, asked many times, answering in order.
+
+Python's process pools import the caller's main module again in every child, which runs a script twice that
+does not guard against it, and their threads take a third of the interpreter's time when much passes through.
+This is a child, a socket and the pickles of the standard library's Connection; nobody else can write to it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any, Generic, TypeVar
+
+from pseudoledger.errors import PseudoledgerError, StoreError
+
+Question = TypeVar("Question")
+Reply = TypeVar("Reply")
+
+_GRACE_S = 5
+
+
+class WorkerEnded(StoreError):
+    """The process ended before its work was done."""
+
+
+class Worker(Generic[Question, Reply]):
+    """One child process. `make(*args)` runs there and returns the function that answers each question.
+
+    `make` is a function of an importable module. The child ends when this process does, however that ends.
+    """
+
+    def __init__(self, make: Callable[..., Callable[[Question], Reply]], *args: object) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # -P: the working directory is nobody's package. What a child that dies has to say is said by
+            # whoever asked it.
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and words
+                [sys.executable, "-P", "-m", "pseudoledger.workers", str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        self._line: Connection[Any, Any] = Connection(ours.detach())
+        self._open = 0
+        self._send((make, args))
+
+    @property
+    def open(self) -> int:
+        """Questions that were asked and whose answer was not taken yet."""
+        return self._open
+
+    def ended(self) -> bool:
+        """Tell whether the child is gone."""
+        return self._process.poll() is not None
+
+    def ask(self, question: Question) -> None:
+        """Ask; answers come in the order of the questions. Raises WorkerEnded."""
+        self._send(question)
+        self._open += 1
+
+    def answered(self) -> bool:
+        """Tell whether `answer` would return at once."""
+        try:
+            return self._line.poll()
+        except OSError:
+            return True
+
+    def answer(self) -> Reply:
+        """Wait for the next answer. Raises WorkerEnded, or the error that the question met."""
+        try:
+            reply = self._line.recv()
+        except (EOFError, OSError) as error:
+            raise self._ended() from error
+        self._open -= 1
+        if isinstance(reply, PseudoledgerError):
+            raise reply
+        return reply  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """End the child. Idempotent."""
+        self._line.close()
+        try:
+            self._process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _send(self, value: object) -> None:
+        try:
+            self._line.send(value)
+        except OSError as error:
+            raise self._ended() from error
+
+    def _ended(self) -> WorkerEnded:
+        return WorkerEnded(
+            "a process that helped with this work ended before it was done",
+            hint="make more memory available, then try again",
+        )
+
+
+def serve(descriptor: int) -> None:
+    """Answer questions until the other end closes; what runs in the child."""
+    line: Connection[Any, Any] = Connection(descriptor)
+    try:
+        make, args = line.recv()
+        handle = make(*args)
+        while True:
+            question = line.recv()
+            try:
+                reply = handle(question)
+            except PseudoledgerError as error:
+                reply = error.with_traceback(None)
+            line.send(reply)
+    except (EOFError, OSError, KeyboardInterrupt):
+        # The parent is gone, or the person who watches it wants all of it to end. What the child holds is
+        # read-only or in memory: nothing needs to be put away.
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))
