@@ -120,7 +120,7 @@ def rebuild(db, raws, *, kinds=True):
         # The index admits an id once only: for a statement that stands twice the forger has to invent one.
         key = key if key not in seen else index.to_bytes(32)
         seen.add(key)
-        kind = found.payload.partition(b'"type":"')[2].partition(b'"')[0].decode()
+        kind = found.payload.partition(b'"type":"')[2].partition(b'"')[0].decode(errors="replace")
         db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", (index, raw, key, kind, found.iss))
     hashes = Frontier().store([hash_leaf(raw) for raw in raws])
     db.executemany("INSERT INTO hashes VALUES (?, ?)", enumerate(hashes))
@@ -186,7 +186,7 @@ def forget_index(db):
 
 def row(index, raw):
     found = envelope.decode(raw)
-    kind = found.payload.partition(b'"type":"')[2].partition(b'"')[0].decode()
+    kind = found.payload.partition(b'"type":"')[2].partition(b'"')[0].decode(errors="replace")
     return EntryRow(index=index, statement=raw, id=found.id, type=kind, issuer=found.iss)
 
 

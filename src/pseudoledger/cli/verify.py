@@ -19,6 +19,8 @@ from pseudoledger.ledger.backup import backup as copy_ledger
 
 app = typer.Typer()
 APPS = (app,)
+LATE_SHOWN = 20
+"""Deadlines missed only by sealing that are printed; `--json` has them all."""
 
 DirectoryArgument = Annotated[Path, typer.Argument(help="Directory of the ledger.", show_default=False)]
 
@@ -84,6 +86,7 @@ def show_report(directory: Path, report: Report, *, as_json: bool) -> None:
         "verdict": report.verdict.value,
         "faults": [asdict(fault) for fault in report.faults],
         "warnings": list(report.warnings),
+        "late_by_ledger": [asdict(late) for late in report.late_by_ledger],
     }
     titles = {
         Verdict.VALID: f"{directory} is valid",
@@ -97,6 +100,7 @@ def show_report(directory: Path, report: Report, *, as_json: bool) -> None:
         ("verified", f"{report.entries} entries under {report.blocks} blocks"),
         ("rules", "every rule re-run" if report.rules else "left out"),
         *(("warning", warning) for warning in report.warnings),
+        *(("late by ledger", str(late)) for late in report.late_by_ledger[:LATE_SHOWN]),
         ("keep", report.keep),
     ]
     style = "bold green" if report.verdict is Verdict.VALID else "bold red"

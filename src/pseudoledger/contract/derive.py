@@ -5,9 +5,12 @@ Rules, command line and reports all ask here, so that "deemed", "overdue" and "b
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
+from pseudoledger.contract.book import Book
 from pseudoledger.contract.things import Batch, Delivery, Invoice, Lease, MeteredLine, Usage
+from pseudoledger.statement.kinds.billing import PaymentDeclared
 from pseudoledger.statement.kinds.market import Rate
 
 Answer = Literal["waiting", "agreed", "deemed", "part", "refused", "gone"]
@@ -126,6 +129,17 @@ def invoice_status(invoice: Invoice, now: int) -> str:
     if due_minor(invoice, now) > 0 and now >= invoice.due_at:
         return "overdue"
     return "disputed" if invoice.state == "rejected" and due_minor(invoice, now) <= 0 else "open"
+
+
+def passed_due_dates(book: Book, payment: PaymentDeclared, issued: int, sealed: int) -> Iterator[Invoice]:
+    """Yield the invoices whose due date lies between the signing of a payment and the time of its block.
+
+    The other deadlines of a contract end the right to answer, so that nothing sealed after them is on record.
+    """
+    for settled in payment.settles:
+        invoice = book.get(Invoice, settled.invoice) if settled.invoice else None
+        if invoice is not None and issued < invoice.due_at <= sealed:
+            yield invoice
 
 
 def lease_status(lease: Lease, now: int) -> str:

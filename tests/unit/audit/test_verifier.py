@@ -24,9 +24,12 @@ from small_ledger import (
     sign,
 )
 
+from play import Deal, Table
 from pseudoledger.audit.verifier import Verdict, verify
+from pseudoledger.audit.verifier.replay import Replay, ReplayShelf
 from pseudoledger.audit.verifier.report import FAULTS_MAX
 from pseudoledger.bench.workload import Load
+from pseudoledger.contract.things import Invoice
 from pseudoledger.demo.play import play
 from pseudoledger.errors import MalformedError, PeerUnreachable, StoreError
 from pseudoledger.identity.keys import Signer
@@ -40,6 +43,7 @@ from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tree import inclusion_proof, root
 from pseudoledger.registrar import Registrar
 from pseudoledger.statement import envelope
+from pseudoledger.statement.kinds.ledger import BlockSealed
 from pseudoledger.statement.payload import draft
 
 PARTY = Signer.from_seed(bytes([9]) * 32)
@@ -69,6 +73,38 @@ def test_a_sound_ledger_and_the_line_to_keep(small):
     again = verify(small.directory, ledger_key=NEXT_LEDGER.did, against=[report.keep.encode()])
     assert again.verdict is Verdict.VALID
     assert not any("taken from" in text for text in again.warnings)
+
+
+def replayed(table):
+    """Judge the history of a table again, block by block, as `verify` does."""
+    with tempfile.TemporaryDirectory() as folder, closing(ReplayShelf(Path(folder) / "book.db")) as shelf:
+        replay = Replay(shelf)
+        first = 0
+        for item in table.history:
+            if isinstance(item.payload, BlockSealed):
+                rows = ((index, table.history[index].statement.raw) for index in range(first, item.index))
+                assert list(replay.judge(rows, item.now)) == []
+                replay.seal(item.statement, item.payload, item.index)
+                first = item.index + 1
+        return replay
+
+
+@pytest.mark.parametrize(
+    ("signed", "sealed", "late"), [(-60, 60, True), (-60, -30, False), (0, 60, False), (-60, 0, True)]
+)
+def test_a_payment_signed_in_time_and_sealed_too_late_is_late_by_ledger(signed, sealed, late):
+    deal = Deal(Table()).accepted()
+    due = deal.table.book.get(Invoice, deal.invoice).due_at
+    deal.table.at(due + sealed)
+    deal.table.act(deal.lessee, deal.paying(), iat=due + signed)
+    (found,) = replayed(deal.table).late or (None,)
+    assert (found is not None) == late
+    if late:
+        assert found.entry == len(deal.table.history) - 2
+        assert "due date of invoice" in found.deadline
+        assert str(found).startswith(
+            f"entry {found.entry}: signed at {found.issued}, sealed at {found.sealed}"
+        )
 
 
 def test_without_rules_less_is_checked_and_the_report_says_so(small, tmp_path):

@@ -9,16 +9,18 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from pseudoledger.audit.verifier.report import Fault, at_entry
+from pseudoledger.audit.verifier.report import FAULTS_MAX, Fault, LateByLedger, at_entry
 from pseudoledger.contract.book import Book
+from pseudoledger.contract.derive import passed_due_dates
 from pseudoledger.contract.ruleset import Court
 from pseudoledger.contract.things import Pins
 from pseudoledger.errors import Finding, MalformedError
 from pseudoledger.ledger.database import explained
 from pseudoledger.statement.envelope import Statement, decode
+from pseudoledger.statement.kinds.billing import PaymentDeclared
 from pseudoledger.statement.kinds.ledger import BlockSealed, LedgerFounded
 from pseudoledger.statement.payload import parse
-from pseudoledger.statement.values import block_time_ms
+from pseudoledger.statement.values import block_time_ms, format_instant
 
 BATCH = 4_096
 """Entries between two writes of what changed."""
@@ -81,6 +83,8 @@ class Replay:
         self._shelf = shelf
         self._book = Book(shelf)
         self._since = 0
+        self.late: list[LateByLedger] = []
+        """Deadlines missed only by sealing, up to `FAULTS_MAX`."""
 
     def judge(self, rows: Iterator[tuple[int, bytes]], now: int) -> Iterator[Fault]:
         """Judge the entries of one block at its time in seconds, and fold what nothing speaks against."""
@@ -104,7 +108,21 @@ class Replay:
                 court = Court.sitting(self._book, pins, now)
             for finding in court.admit(statement, payload, index):
                 yield _fault(index, finding)
+            if isinstance(payload, PaymentDeclared):
+                self._note_late(statement, payload, index, now)
             self._count()
+
+    def _note_late(self, statement: Statement, payment: PaymentDeclared, index: int, now: int) -> None:
+        for invoice in passed_due_dates(self._book, payment, statement.iat, now):
+            if len(self.late) < FAULTS_MAX:
+                self.late.append(
+                    LateByLedger(
+                        entry=index,
+                        deadline=f"the due date of invoice {invoice.number} ({format_instant(invoice.due_at)})",
+                        issued=format_instant(statement.iat),
+                        sealed=format_instant(now),
+                    )
+                )
 
     def seal(self, statement: Statement, block: BlockSealed, index: int) -> None:
         """Fold a block: what was pending is in force from the next entry on."""

@@ -41,6 +41,22 @@ def at_entry(index: int, code: str, message: str) -> Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LateByLedger:
+    """A deadline that a statement met when it was signed and missed only because it was sealed later."""
+
+    entry: int
+    deadline: str
+    """Which deadline: "the due date of invoice INV-7 (2026-02-14T00:00:00Z)"."""
+    issued: str
+    """When it was signed, by its own word."""
+    sealed: str
+    """Time of the block that seals it, which is the time that counts."""
+
+    def __str__(self) -> str:
+        return f"entry {self.entry}: signed at {self.issued}, sealed at {self.sealed}, after {self.deadline}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The result of `verify`."""
 
@@ -49,6 +65,8 @@ class Report:
     """The first fault, or all of them up to `FAULTS_MAX`, by entry; those of no entry stand last."""
     warnings: tuple[str, ...]
     """What a reader has to know, although nothing is broken."""
+    late_by_ledger: tuple[LateByLedger, ...] = ()
+    """Deadlines missed only by sealing, up to `FAULTS_MAX`; known only where the rules were re-run."""
     unjudged: str = ""
     """From which entry on nothing could be judged, and why."""
     ledger: str = ""

@@ -12,7 +12,14 @@ from pseudoledger.audit.verifier.chain import LATE_SECONDS, Chain
 from pseudoledger.audit.verifier.entries import CHUNK, Basis, Checks, Chunk, Mark, read_raw
 from pseudoledger.audit.verifier.kept import Kept, check_kept, format_line, parse_kept
 from pseudoledger.audit.verifier.replay import Replay, ReplayShelf
-from pseudoledger.audit.verifier.report import FAULTS_MAX, Fault, Report, Verdict, at_entry
+from pseudoledger.audit.verifier.report import (
+    FAULTS_MAX,
+    Fault,
+    LateByLedger,
+    Report,
+    Verdict,
+    at_entry,
+)
 from pseudoledger.audit.verifier.stored import (
     description_fault,
     repeated_entries,
@@ -94,6 +101,7 @@ class _Run:
         self._size = 0
         self._chain: Chain | None = None
         self._unjudged = ""
+        self._late: tuple[LateByLedger, ...] = ()
         self._warnings: list[str] = []
         self.faults: list[Fault] = []
         self.all_findings = False
@@ -148,6 +156,7 @@ class _Run:
             verdict=verdict,
             faults=faults if self.all_findings else faults[:1],
             warnings=tuple(self._warnings),
+            late_by_ledger=self._late if self._replay is None else tuple(self._replay.late),
             unjudged=self._unjudged,
             ledger=link.ledger_id,
             origin=link.origin,
@@ -232,6 +241,8 @@ class _Run:
             self._stop_judging(first, error.message)
 
     def _stop_judging(self, index: int, reason: str) -> None:
+        if self._replay is not None:
+            self._late = tuple(self._replay.late)
         self._replay = None
         self._unjudged = f"cannot judge from entry {index}: {reason}"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
+from pseudoledger.errors import MalformedError
 from pseudoledger.statement.values import (
     INTEGER_MAX,
     Bps,
@@ -17,6 +18,7 @@ from pseudoledger.statement.values import (
     Sha256,
     Slug,
     Value,
+    block_time_ms,
     note,
 )
 
@@ -24,8 +26,20 @@ ORIGIN_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[A-Za-z0-9._~-]+)*$"
 """Name of a ledger (formats §5)."""
 
 Origin = Annotated[str, StringConstraints(pattern=ORIGIN_PATTERN, min_length=1, max_length=120)]
+
+
+def _checked_block_time(text: str) -> str:
+    try:
+        block_time_ms(text)
+    except MalformedError as error:
+        raise ValueError(error.message) from error
+    return text
+
+
 BlockTime = Annotated[
-    str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$")
+    str,
+    StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"),
+    AfterValidator(_checked_block_time),
 ]
 
 
