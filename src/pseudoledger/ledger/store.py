@@ -122,6 +122,18 @@ class Store:
                 self._db.execute("ROLLBACK")
         self._size = self._count()
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read one state of the ledger, whatever is written meanwhile."""
+        with explained(self.path):
+            self._db.execute("BEGIN")
+        try:
+            self._size = self._count()
+            yield
+        finally:
+            with explained(self.path):
+                self._db.execute("ROLLBACK")
+
     @classmethod
     def create(cls, directory: Path) -> Store:
         """Make an empty database in a directory, or take one that holds nothing yet.

@@ -1,0 +1,64 @@
+"""Reading one ledger directory from many threads: each answer sees one state of it, whole blocks only."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pseudoledger.contract.book import Book
+from pseudoledger.contract.things import LedgerState
+from pseudoledger.errors import StoreError
+from pseudoledger.ledger.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The ledger as of one block. Valid inside the `with` that made it, and in its thread."""
+
+    store: Store
+    book: Book
+
+    @property
+    def state(self) -> LedgerState:
+        """The ledger's own state; raise StoreError if it was never founded."""
+        state = self.book.ledger
+        if state is None:
+            raise StoreError(f"{self.store.path}: the ledger was never founded")
+        return state
+
+
+class Reader:
+    """Gives views of one ledger directory, to any number of threads."""
+
+    def __init__(self, directory: Path) -> None:
+        """Open it once, so that what cannot be read is said at the start. Raises as Store.open_reader does."""
+        self.directory = directory
+        self._idle: queue.LifoQueue[Store] = queue.LifoQueue()
+        self._idle.put(Store.open_reader(directory))
+        self._closed = False
+
+    @contextmanager
+    def view(self) -> Iterator[View]:
+        """Look at the ledger as it stands now; what is written meanwhile is not seen."""
+        try:
+            store = self._idle.get_nowait()
+        except queue.Empty:
+            store = Store.open_reader(self.directory)
+        try:
+            with store.snapshot():
+                yield View(store, Book(store))
+        finally:
+            if self._closed:
+                store.close()
+            else:
+                self._idle.put(store)
+
+    def close(self) -> None:
+        """Close what is idle; views in use are closed when they end."""
+        self._closed = True
+        with suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
