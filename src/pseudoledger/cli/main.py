@@ -35,11 +35,13 @@ from pseudoledger.cli import (
     market_match,
     offer,
     payment,
+    policy,
     pool,
     receipts,
     statements,
     usage,
     verify,
+    witness,
 )
 from pseudoledger.cli.failure import DONE, INTERRUPTED, interrupted, report
 from pseudoledger.errors import PseudoledgerError
@@ -70,6 +72,8 @@ PARTS = (
     payment,
     agenda,
     receipts,
+    policy,
+    witness,
     market,
     market_match,
     demo,
