@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from pseudoledger.errors import PseudoledgerError
@@ -111,13 +112,13 @@ class GroupCommit:
             batch = self._take()
             statements = [statement for waiting in batch for statement in waiting.statements]
             try:
-                outcomes = await self._here(lambda statements=statements: self._register(statements))
+                outcomes = await self._here(partial(self._register, statements))
             except PseudoledgerError as error:
                 _log.error("nothing was registered", extra={"reason": error.message})
                 for waiting in batch:
                     _fail(waiting, Unavailable(error.message, hint=error.hint))
                 continue
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # A fault of ours must not leave anybody waiting for ever; who sent it may send it again.
                 _log.exception("registering failed")
                 for waiting in batch:
@@ -142,7 +143,8 @@ class GroupCommit:
 
     def _take(self) -> list[_Waiting]:
         """Take what becomes one block: requests in order, whole ones."""
-        batch, count = [], 0
+        batch: list[_Waiting] = []
+        count = 0
         while self._queue and (not batch or count + len(self._queue[0].statements) <= BATCH_MAX):
             waiting = self._queue.popleft()
             batch.append(waiting)
