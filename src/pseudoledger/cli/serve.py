@@ -68,21 +68,25 @@ def serve(
     if (certificate is None) != (tls_key is None):
         raise WrongUse("HTTPS needs a certificate and its key", hint="give --tls-certificate and --tls-key")
     # FastAPI and uvicorn take half a second to import, which no other command should wait for.
-    from pseudoledger.node.founder import founder_app
-    from pseudoledger.node.limits import Buckets, WriteTokens
-    from pseudoledger.node.scrapi import Gate
-    from pseudoledger.node.serving import Listening, set_up_logging
-    from pseudoledger.node.serving import serve as run
+    from pseudoledger.node.founder import Settings, run
+    from pseudoledger.node.limits import WriteTokens
+    from pseudoledger.node.serving import Listening
 
-    gate = Gate(tokens=WriteTokens.read(tokens) if tokens else None, buckets=Buckets(rate, burst))
     desk = Desk(directory)
     try:
-        origin, clock = desk.state.origin, desk.steady_clock()
+        settings = Settings(
+            directory=directory,
+            origin=desk.state.origin,
+            listening=Listening(host=host, port=port, certificate=certificate, key=tls_key, proxies=proxies),
+            tokens=WriteTokens.read(tokens) if tokens else None,
+            rate=rate,
+            burst=burst,
+            cors_origins=tuple(origins or ()),
+            simulated_ms=desk.clock() if desk.simulated else None,
+            log_requests=log_requests,
+        )
         with desk.registrar() as registrar:
-            set_up_logging(requests=log_requests)
-            application = founder_app(registrar, directory, clock, gate=gate, origins=origins or ())
-            listening = Listening(host=host, port=port, certificate=certificate, key=tls_key, proxies=proxies)
-            run(application, listening, f"serving {origin}")
+            run(registrar, settings)
     finally:
         desk.close()
 

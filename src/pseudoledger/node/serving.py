@@ -7,6 +7,7 @@ import json
 import logging
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -116,18 +117,24 @@ def set_up_logging(*, requests: bool) -> None:
             logger.propagate = False
 
 
-def serve(app: ASGIApp, listening: Listening, greeting: str) -> None:
-    """Serve until SIGTERM or SIGINT; say `greeting at URL` when ready. Raises StoreError if it cannot listen."""
+def serve(
+    app: ASGIApp, listening: Listening, greeting: str, *, bound: Callable[[], None] = lambda: None
+) -> None:
+    """Serve until SIGTERM or SIGINT; say `greeting at URL` when ready.
+
+    `bound` is called once the port is taken, before anything is served. Raises StoreError if it cannot be.
+    """
     try:
         family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
-        bound = socket.socket(family)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((listening.host, listening.port))
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((listening.host, listening.port))
     except OSError as error:
         raise StoreError(
             f"cannot listen on {listening.host} port {listening.port}: {error.strerror}",
             hint="choose another --port, or 0 for a free one",
         ) from error
+    bound()
     config = uvicorn.Config(
         app,
         http=_ImpatientProtocol,
@@ -145,4 +152,4 @@ def serve(app: ASGIApp, listening: Listening, greeting: str) -> None:
         ssl_keyfile=listening.key,
         backlog=2048,
     )
-    _Server(config, greeting, listening.scheme).run(sockets=[bound])
+    _Server(config, greeting, listening.scheme).run(sockets=[listener])
