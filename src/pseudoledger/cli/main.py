@@ -38,6 +38,7 @@ from pseudoledger.cli import (
     policy,
     pool,
     receipts,
+    serve,
     statements,
     usage,
     verify,
@@ -52,6 +53,7 @@ SUMMARY = (
 )
 PARTS = (
     ledger,
+    serve,
     verify,
     govern,
     identity,
