@@ -1,6 +1,6 @@
 """Group commit: whatever waits becomes one batch, one block, one transaction; then everybody is answered.
 
-One thread owns the registrar. Requests wait in a bounded queue of the event loop; what does not fit is
+One thread talks to the registrar. Requests wait in a bounded queue of the event loop; what does not fit is
 turned away at once, so that nobody waits for an answer that cannot come in time.
 """
 
@@ -13,15 +13,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from pseudoledger.errors import PseudoledgerError
-from pseudoledger.ledger.receipt import build
-from pseudoledger.ledger.tree import inclusion_proof, stored_count
 from pseudoledger.node.metrics import Metrics
-from pseudoledger.node.submission import Outcome, Overloaded, Receipted, Unavailable
-from pseudoledger.registrar import Answer, Refused, Registrar
-from pseudoledger.registrar.answers import receipt_of
+from pseudoledger.node.registering import Registering
+from pseudoledger.node.submission import Outcome, Overloaded, Unavailable
+from pseudoledger.registrar import Answer
 
 T = TypeVar("T")
 
@@ -46,7 +45,7 @@ class _Waiting:
 class GroupCommit:
     """The founder's way in. Make it, `start` it in the event loop that uses it, `stop` it in the same."""
 
-    def __init__(self, registrar: Registrar, metrics: Metrics) -> None:
+    def __init__(self, registrar: Registering, metrics: Metrics) -> None:
         self._registrar, self._metrics = registrar, metrics
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="registrar")
         self._queue: deque[_Waiting] = deque()
@@ -91,7 +90,7 @@ class GroupCommit:
     async def try_out(self, statements: Sequence[bytes]) -> list[Answer]:
         """Say what would be answered now; nothing is written."""
         try:
-            return await self._here(lambda: self._registrar.register(statements, dry_run=True))
+            return await self._here(lambda: self._registrar.try_out(statements))
         except PseudoledgerError as error:
             raise Unavailable(error.message, hint=error.hint) from error
 
@@ -111,13 +110,13 @@ class GroupCommit:
             batch = self._take()
             statements = [statement for waiting in batch for statement in waiting.statements]
             try:
-                outcomes = await self._here(lambda statements=statements: self._register(statements))
+                outcomes = await self._here(partial(self._register, statements))
             except PseudoledgerError as error:
                 _log.error("nothing was registered", extra={"reason": error.message})
                 for waiting in batch:
                     _fail(waiting, Unavailable(error.message, hint=error.hint))
                 continue
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # A fault of ours must not leave anybody waiting for ever; who sent it may send it again.
                 _log.exception("registering failed")
                 for waiting in batch:
@@ -142,7 +141,8 @@ class GroupCommit:
 
     def _take(self) -> list[_Waiting]:
         """Take what becomes one block: requests in order, whole ones."""
-        batch, count = [], 0
+        batch: list[_Waiting] = []
+        count = 0
         while self._queue and (not batch or count + len(self._queue[0].statements) <= BATCH_MAX):
             waiting = self._queue.popleft()
             batch.append(waiting)
@@ -152,43 +152,9 @@ class GroupCommit:
         return batch
 
     def _register(self, statements: Sequence[bytes]) -> list[Outcome]:
-        """Register one batch and build the receipts; runs in the registrar's thread."""
-        registrar = self._registrar
+        """Register one batch; runs in the registrar's thread."""
         with self._metrics.commit_seconds.time():
-            answers = registrar.register(statements)
-        return receipted(registrar, answers)
-
-
-def receipted(registrar: Registrar, answers: Sequence[Answer]) -> list[Outcome]:
-    """Add its receipt to every answer; the proofs of one block share the hashes they are read from."""
-    store, origin = registrar.store, registrar.state.origin
-    block = store.last_block()
-    assert block is not None, "the founding is sealed"
-    head, size = block.head(origin), block.index + 1
-    fresh = [answer.index for answer in answers if not isinstance(answer, Refused) and not answer.known]
-    hashes: dict[int, bytes] = {}
-    if fresh:
-        first = stored_count(min(fresh))
-        span = range(first, stored_count(size))
-        hashes.update(zip(span, store.hashes(span), strict=True))
-
-    def read(positions: Sequence[int]) -> list[bytes]:
-        missing = [position for position in positions if position not in hashes]
-        if missing:
-            hashes.update(zip(missing, store.hashes(missing), strict=True))
-        return [hashes[position] for position in positions]
-
-    outcomes: list[Outcome] = []
-    for answer in answers:
-        if isinstance(answer, Refused):
-            outcomes.append(answer)
-            continue
-        if min(fresh, default=size) <= answer.index < block.index:
-            receipt = build(head, answer.index, inclusion_proof(answer.index, size, read))
-        else:
-            receipt = receipt_of(store, origin, answer.index)
-        outcomes.append(Receipted(id=answer.id, index=answer.index, known=answer.known, receipt=receipt))
-    return outcomes
+            return self._registrar.register(statements)
 
 
 def _fail(waiting: _Waiting, error: Unavailable) -> None:

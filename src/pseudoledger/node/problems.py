@@ -39,8 +39,7 @@ def problem(
 ) -> Response:
     """Build the answer to a request that failed."""
     if cbor:
-        reasons = "\n".join(f"[{one.code}] {one.message}" for one in findings)
-        body = cbor2.dumps({-1: title, -2: f"{detail}\n{reasons}" if reasons else detail})
+        body = cbor2.dumps({-1: title, -2: detail})
         return Response(body, status, headers, PROBLEM_CBOR)
     value = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if findings:
