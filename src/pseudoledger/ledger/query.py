@@ -86,8 +86,10 @@ def invoices_by_due(
     due, way, sign = "json_extract(value, '$.due_at')", "DESC" if latest else "ASC", "<" if latest else ">"
     start = after or ((INDEX_MAX, "") if latest else (-1, ""))
     rows = store.rows(
-        f"SELECT {due}, key, value FROM things WHERE sort = 'invoice' AND ({due}, key) {sign} (?, ?)"  # noqa: S608
+        f"SELECT {due}, key, value FROM things INDEXED BY invoices_due WHERE sort = 'invoice'"  # noqa: S608
+        f" AND {due} {sign}= ? AND ({due}, key) {sign} (?, ?)"
         f" ORDER BY {due} {way}, key {way} LIMIT ?",
+        start[0],
         *start,
         limit,
     )

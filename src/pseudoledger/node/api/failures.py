@@ -6,7 +6,8 @@ document says, whichever application the router is mounted in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -15,19 +16,20 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from pseudoledger.errors import Finding, PeerError, PseudoledgerError, StoreError
-from pseudoledger.node.problems import problem_response
+from pseudoledger.node.problems import problem, wants_cbor
 
+_log = logging.getLogger("pseudoledger.node")
 RETRY_AFTER_S = 2
 """When to come again after something that passes."""
 
 _FINDING: dict[str, Any] = {
     "type": "object",
-    "required": ["code", "message", "field", "entry"],
+    "required": ["code", "message"],
     "properties": {
         "code": {"type": "string", "description": "Stable code of the reason."},
         "message": {"type": "string", "description": "The reason in words."},
         "field": {"type": "string", "description": "Name of the parameter, or JSON Pointer into a payload."},
-        "entry": {"type": ["integer", "null"], "description": "Index of the entry it conflicts with."},
+        "entry": {"type": "integer", "description": "Index of the entry it conflicts with."},
     },
 }
 _PROBLEM: dict[str, Any] = {
@@ -99,9 +101,9 @@ class ApiRoute(APIRoute):
                 return _invalid(request, error)
             except BadParameter as error:
                 finding = Finding(code="parameter.value", message=error.message, field=error.field)
-                return problem_response(request, 422, "Bad parameter", error.message, [finding])
+                return _answer(request, 422, "Bad parameter", error.message, [finding])
             except Absent as error:
-                return problem_response(request, 404, "Not found", error.message)
+                return _answer(request, 404, "Not Found", error.message)
             except (StoreError, PeerError) as error:
                 return unreadable(request, error)
 
@@ -110,10 +112,9 @@ class ApiRoute(APIRoute):
 
 def unreadable(request: Request, error: PseudoledgerError) -> Response:
     """Say that something which passes stands in the way; what it is stands in the log, not in the answer."""
-    del error
-    response = problem_response(
-        request, 503, "Not ready", "the ledger cannot be read or written at the moment; try again"
-    )
+    _log.error("a request could not be answered", extra={"reason": error.message})
+    detail = "the ledger cannot be read or written at the moment; try again"
+    response = _answer(request, 503, "Service Unavailable", detail)
     response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
 
@@ -128,4 +129,11 @@ def _invalid(request: Request, error: RequestValidationError) -> Response:
         for item in error.errors()
     ]
     detail = "; ".join(f"{item.field}: {item.message}" for item in findings)
-    return problem_response(request, 422, "Bad parameter", detail, findings)
+    return _answer(request, 422, "Bad parameter", detail, findings)
+
+
+def _answer(
+    request: Request, status: int, title: str, detail: str, findings: Sequence[Finding] = ()
+) -> Response:
+    cbor = wants_cbor(request.headers.get("accept", ""))
+    return problem(status, title, detail, cbor=cbor, findings=findings)
