@@ -155,9 +155,14 @@ def ids_numbered(store: Store, kind: str, number: str, *, limit: int) -> list[st
     return [key.hex() for (key,) in rows]
 
 
-def numbers(store: Store, sort: str, path: str, *, limit: int) -> list[str]:
-    """Return the numbers that things of a sort bear, at a path of SQLite's JSON such as $.number."""
-    rows = store.rows("SELECT json_extract(value, ?) FROM things WHERE sort = ? LIMIT ?", path, sort, limit)
+def numbers(store: Store, sort: str, *, limit: int) -> list[str]:
+    """Return the numbers that things of a sort bear, themselves or in their payload."""
+    rows = store.rows(
+        "SELECT coalesce(json_extract(value, '$.number'), json_extract(value, '$.payload.number'))"
+        " FROM things WHERE sort = ? LIMIT ?",
+        sort,
+        limit,
+    )
     return sorted({number for (number,) in rows if isinstance(number, str)})
 
 

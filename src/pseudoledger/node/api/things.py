@@ -36,8 +36,6 @@ class Numbered(Enum):
     INVOICE = "invoice"
 
 
-_PATHS = {Numbered.OFFER: "$.payload.number", Numbered.DEMAND: "$.payload.number"}
-
 SortPath = Annotated[Sort, Path(description="Sort of thing.")]
 
 
@@ -86,7 +84,7 @@ def router(node: Node) -> APIRouter:
     def numbers(sort: Annotated[Numbered, Path(description="Sort of thing.")]) -> Names:
         """Return the numbers that things of a sort bear, at most 10,000 of them, to suggest what was meant."""
         with node.reader.view() as view:
-            found = query.numbers(view.store, sort.value, _PATHS.get(sort, "$.number"), limit=NUMBERS_MAX)
+            found = query.numbers(view.store, sort.value, limit=NUMBERS_MAX)
         return Names(items=found)
 
     return routes
