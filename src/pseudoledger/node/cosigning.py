@@ -246,8 +246,9 @@ class Cosigner:
         """Send a request and return status and body, of which no more is read than a note may have."""
         body = bytearray()
         address = f"{url.rstrip('/')}/add-checkpoint"
-        async with self._client.stream("POST", address, content=request) as response:
-            async for part in response.aiter_raw():
+        plain = {"accept-encoding": "identity", "content-type": "text/plain; charset=utf-8"}
+        async with self._client.stream("POST", address, content=request, headers=plain) as response:
+            async for part in response.aiter_bytes():
                 body += part
                 if len(body) > NOTE_BYTES_MAX:
                     break
