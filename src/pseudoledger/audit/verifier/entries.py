@@ -124,15 +124,14 @@ class EntryReader:
     def integrity(self) -> tuple[str, ...]:
         """Let SQLite check the file: pages, that every index fits its table, that what is unique is.
 
-        An index over an expression is checked by evaluating it, for which SQLite wants the schema trusted: it
-        is, where it reads as released. Another schema is a fault by itself and is not evaluated.
+        An index over an expression is evaluated, for which the schema has to be trusted: it is if it is ours.
         """
         with explained(self._basis.path):
             if schema_faults(self._db):
                 return ()
             self._db.execute("PRAGMA trusted_schema = ON")
-            found = [row[0] for row in self._rows("PRAGMA integrity_check(16)")]
-        return tuple(text for text in found if text != "ok")
+            found = self._rows("PRAGMA integrity_check(16)")
+        return tuple(text for (text,) in found if text != "ok")
 
     def _rows(self, query: str, *values: int) -> list[Any]:
         return self._db.execute(query, values).fetchall()
