@@ -33,6 +33,7 @@ from pseudoledger.cli import (
     ledger,
     market,
     market_match,
+    mirror,
     offer,
     payment,
     pool,
@@ -52,6 +53,7 @@ SUMMARY = (
 PARTS = (
     ledger,
     serve,
+    mirror,
     verify,
     govern,
     identity,
