@@ -36,12 +36,14 @@ from pseudoledger.cli import (
     mirror,
     offer,
     payment,
+    policy,
     pool,
     receipts,
     serve,
     statements,
     usage,
     verify,
+    witness,
 )
 from pseudoledger.cli.failure import DONE, INTERRUPTED, interrupted, report
 from pseudoledger.errors import PseudoledgerError
@@ -74,6 +76,8 @@ PARTS = (
     payment,
     agenda,
     receipts,
+    policy,
+    witness,
     market,
     market_match,
     demo,

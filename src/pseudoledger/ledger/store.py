@@ -273,7 +273,7 @@ class Store:
     def entry(self, index: int) -> EntryRow | None:
         """Return one entry, or None beyond the end."""
         row = self._one("SELECT idx, statement, id, type, issuer FROM entries WHERE idx = ?", index)
-        return None if row is None else _entry(row)
+        return None if row is None else entry_of(row)
 
     def entry_by_id(self, statement_id: str) -> EntryRow | None:
         """Return the entry of a statement id, or None."""
@@ -282,7 +282,7 @@ class Store:
         except ValueError:
             return None
         row = self._one("SELECT idx, statement, id, type, issuer FROM entries WHERE id = ?", key)
-        return None if row is None else _entry(row)
+        return None if row is None else entry_of(row)
 
     def known(self, ids: Sequence[str]) -> set[str]:
         """Return which of these statement ids are stored."""
@@ -305,7 +305,12 @@ class Store:
                 (start, end),
             )
             for row in rows:
-                yield _entry(row)
+                yield entry_of(row)
+
+    def rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """Yield what a query of `pseudoledger.ledger.query` finds; every one of them has a limit."""
+        with explained(self.path), contextlib.closing(self._db.execute(query, values)) as found:
+            yield from found
 
     def block_of(self, index: int) -> BlockRow | None:
         """Return the block that seals an entry (a block is sealed by itself), or None beyond the end."""
@@ -348,7 +353,8 @@ class Store:
             copy.execute("PRAGMA journal_mode = DELETE")
 
 
-def _entry(row: tuple[Any, ...]) -> EntryRow:
+def entry_of(row: tuple[Any, ...]) -> EntryRow:
+    """Return an entry from its columns idx, statement, id, type, issuer; raise StoreCorrupt if they are none."""
     index, statement, key, kind, issuer = row
     if not isinstance(statement, bytes) or not isinstance(key, bytes):
         raise StoreCorrupt(f"entry {index} is not stored as bytes", hint="run verify")

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pseudoledger.errors import PseudoledgerError, StoreError
-from pseudoledger.node import forks, scrapi, statics
+from pseudoledger.node import api, forks, scrapi, statics
 from pseudoledger.node import metrics as counted
 from pseudoledger.node.front import Front
 from pseudoledger.node.metrics import Metrics
@@ -53,6 +53,7 @@ def create_app(
         *forks.routes(node),
         *counted.routes(measured),
     ]
+    app.include_router(api.router(node))
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"])
     return Front(app, Entries(node, gate or Gate()), measured)
