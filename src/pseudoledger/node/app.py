@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pseudoledger.errors import PseudoledgerError, StoreError
-from pseudoledger.node import api, scrapi, statics
+from pseudoledger.node import api, forks, scrapi, statics
 from pseudoledger.node import metrics as counted
 from pseudoledger.node.front import Front
 from pseudoledger.node.metrics import Metrics
@@ -47,7 +47,12 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={HTTPException: _http_error, PseudoledgerError: _our_error},
     )
-    app.router.routes += [*scrapi.routes(node), *statics.routes(node), *counted.routes(measured)]
+    app.router.routes += [
+        *scrapi.routes(node),
+        *statics.routes(node),
+        *forks.routes(node),
+        *counted.routes(measured),
+    ]
     app.include_router(api.router(node))
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"])
