@@ -124,6 +124,11 @@ class Desk:
             return int(time.time() * 1000)
         return instant(said, NOW) * 1000 if said else self.state.time_ms
 
+    def steady_clock(self) -> Callable[[], int]:
+        """Return a clock that reads nothing: the system's, or the time that a simulated ledger has now."""
+        at = self.clock()
+        return (lambda: at) if self.simulated else (lambda: int(time.time() * 1000))
+
     def found_clock(self, *, simulated: bool) -> Callable[[], int]:
         """Return the clock of a ledger that is about to be founded."""
         said = self._environ.get(NOW)
@@ -261,7 +266,7 @@ class Desk:
                 hint="write the statement with -o FILE.scitt and hand it to the ledger's operator",
             ) from None
         signer = self.keystore.open(info.name, self.ask)
-        clock = self.clock
+        clock = self.steady_clock()
         record = LastSigned(last_signed_path(self.keystore, info.name))
         self.close()
         with contextlib.ExitStack() as stack:

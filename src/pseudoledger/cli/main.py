@@ -37,6 +37,7 @@ from pseudoledger.cli import (
     payment,
     pool,
     receipts,
+    serve,
     statements,
     usage,
     verify,
@@ -50,6 +51,7 @@ SUMMARY = (
 )
 PARTS = (
     ledger,
+    serve,
     verify,
     govern,
     identity,

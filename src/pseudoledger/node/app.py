@@ -5,13 +5,67 @@ Each room brings its own routes; this module gives them what they share and adds
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
 
+from pseudoledger.errors import PseudoledgerError, StoreError
+from pseudoledger.node import metrics as counted
+from pseudoledger.node import scrapi, statics
+from pseudoledger.node.front import Front
+from pseudoledger.node.metrics import Metrics
 from pseudoledger.node.node import Node
+from pseudoledger.node.problems import problem, wants_cbor
+from pseudoledger.node.scrapi import Entries, Gate
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def create_app(node: Node) -> FastAPI:
-    """Build the application of a node."""
-    app = FastAPI(title="pseudoledger", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None)
-    app.state.node = node
-    return app
+def create_app(
+    node: Node,
+    *,
+    gate: Gate | None = None,
+    metrics: Metrics | None = None,
+    origins: Sequence[str] = (),
+    lifespan: Lifespan | None = None,
+) -> Front:
+    """Build the application of a node.
+
+    `origins` are the web origins whose scripts may read (CORS); nobody by default.
+    """
+    measured = metrics or Metrics()
+    app = FastAPI(
+        title="pseudoledger",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _http_error, PseudoledgerError: _our_error},
+    )
+    app.router.routes += [*scrapi.routes(node), *statics.routes(node), *counted.routes(measured)]
+    if origins:
+        app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"])
+    return Front(app, Entries(node, gate or Gate()), measured)
+
+
+def _cbor(request: Request) -> bool:
+    return wants_cbor(request.headers.get("accept", ""), request.headers.get("content-type", ""))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException), "registered for this class"
+    detail = str(error.detail)
+    return problem(error.status_code, detail, detail, cbor=_cbor(request), headers=error.headers)
+
+
+async def _our_error(request: Request, error: Exception) -> Response:
+    """Answer what a room did not: the store cannot be read, or a request made no sense."""
+    assert isinstance(error, PseudoledgerError), "registered for this class"
+    if isinstance(error, StoreError):
+        return problem(503, "Service Unavailable", error.message, cbor=_cbor(request))
+    return problem(400, "Bad Request", error.message, cbor=_cbor(request))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from pseudoledger.errors import PeerError
-from pseudoledger.registrar import Refused
+from pseudoledger.registrar import Answer, Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,9 @@ Outcome: TypeAlias = Receipted | Refused
 class Overloaded(PeerError):
     """Too many statements wait already (429); nothing of this request was taken."""
 
-    retry_after_s: int = 1
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: int = 1) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(PeerError):
@@ -46,4 +48,8 @@ class Submitter(Protocol):
         Raises Overloaded or Unavailable; then none of them was taken by this call, or, where that cannot be
         known, sending the same bytes again is safe and answers the same.
         """
+        ...
+
+    async def try_out(self, statements: Sequence[bytes]) -> list[Answer]:
+        """Say what would be answered now; nothing is written. Raises Unavailable."""
         ...

@@ -7,7 +7,7 @@ answered is on disk. Registration is idempotent: the same bytes again get the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -15,26 +15,24 @@ from typing import Self
 
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.ruleset import Court
-from pseudoledger.contract.things import LedgerState, Pins
-from pseudoledger.errors import Finding, MalformedError, RegistrationRefused, StoreError
+from pseudoledger.contract.things import LedgerState
+from pseudoledger.errors import RegistrationRefused, StoreError
 from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.last_signed import LastSigned
 from pseudoledger.ledger.block import Link, next_block
 from pseudoledger.ledger.checkpoint import sign_checkpoint
 from pseudoledger.ledger.database import existing
 from pseudoledger.ledger.description import Description
-from pseudoledger.ledger.note import format_note
+from pseudoledger.ledger.note import format_note, parse_note
 from pseudoledger.ledger.receipt import sign_head
 from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store, WriterLock
 from pseudoledger.ledger.tree import EMPTY_ROOT, hash_leaf
-from pseudoledger.registrar.answers import Answer, Refused, Registered, receipt_of
-from pseudoledger.registrar.founding import sign_founding, unknown_pins
+from pseudoledger.registrar.answers import Answer, Refused, receipt_of
+from pseudoledger.registrar.founding import sign_founding
 from pseudoledger.registrar.intake import Intake
+from pseudoledger.registrar.sitting import Sitting
 from pseudoledger.statement import envelope
-from pseudoledger.statement.envelope import Statement
-from pseudoledger.statement.kinds import kind_of
-from pseudoledger.statement.kinds.ledger import LedgerFounded, Policy
-from pseudoledger.statement.payload import parse
+from pseudoledger.statement.kinds.ledger import Policy
 
 AHEAD_MS = 60_000
 """A ledger whose last block lies further ahead of the clock than this admits nothing (formats §4)."""
@@ -158,14 +156,29 @@ class Registrar:
     def close(self) -> None:
         """Publish the newest checkpoint and let the ledger go. Idempotent."""
         try:
-            if self._unpublished and not self._failed:
-                self._store.publish(self._note())
-                self._unpublished = False
+            self.publish()
         finally:
             self._intake.close()
             self._store.close()
             self._last_signed.close()
             self._lock.release()
+
+    def publish(self) -> None:
+        """Publish the newest checkpoint, where the last blocks came too soon after the one before."""
+        if self._unpublished and not self._failed:
+            self._store.publish(self._note())
+            self._published_ms, self._unpublished = self._clock(), False
+
+    def publish_cosigned(self, note: bytes) -> bool:
+        """Publish a checkpoint with the cosignatures of witnesses, if it is still the newest one published.
+
+        Raises MalformedError for anything but the published checkpoint with signatures added.
+        """
+        published = self._store.checkpoint()
+        if published is None or parse_note(note).text != parse_note(published).text:
+            return False
+        self._store.publish(note)
+        return True
 
     @property
     def book(self) -> Book:
@@ -233,32 +246,16 @@ class Registrar:
                 hint="close the ledger and open it anew",
             )
         time_ms = self._fix_time()
-        accepted: dict[str, EntryRow] = {}
+        sitting = Sitting(self._store, self._book, time_ms, from_network=from_network)
         try:
-            answers = self._judge_all(raws, time_ms, accepted, from_network=from_network)
-            if accepted and not dry_run:
-                self._seal(list(accepted.values()), time_ms)
+            answers = [answer for taken in self._intake.read(raws) for answer in sitting.hear(taken)]
+            if sitting.accepted and not dry_run:
+                self._seal(list(sitting.accepted.values()), time_ms)
             else:
                 self._book.discard()
         except BaseException:
             self._recover()
             raise
-        return answers
-
-    def _judge_all(
-        self, raws: Sequence[bytes], time_ms: int, accepted: dict[str, EntryRow], *, from_network: bool
-    ) -> list[Answer]:
-        court = self._court(time_ms) if self._book.ledger is not None else None
-        answers: list[Answer] = []
-        for taken in self._intake.read(raws):
-            known = self._store.known([item.id for item in taken if isinstance(item, Statement)])
-            for item in taken:
-                if isinstance(item, Refused):
-                    answers.append(item)
-                elif item.id in known or item.id in accepted:
-                    answers.append(self._known(item, accepted))
-                else:
-                    answers.append(self._judge(item, court, time_ms, accepted, from_network=from_network))
         return answers
 
     def _fix_time(self) -> int:
@@ -271,57 +268,6 @@ class Registrar:
                 hint="set this machine's clock right, or wait",
             )
         return max(now, ledger.time_ms)
-
-    def _judge(
-        self,
-        statement: Statement,
-        court: Court | None,
-        time_ms: int,
-        accepted: dict[str, EntryRow],
-        *,
-        from_network: bool,
-    ) -> Answer:
-        try:
-            payload = parse(statement.payload)
-        except MalformedError as error:
-            return Refused(id=statement.id, findings=error.findings)
-        kind = kind_of(payload)
-        if kind.name == "block.sealed" or (from_network and not kind.from_network):
-            finding = Finding(
-                code="statement.not_from_network",
-                message=f"{kind.name} is signed by the ledger's own keys and never sent",
-            )
-            return Refused(id=statement.id, findings=(finding,))
-        if court is None:
-            if not isinstance(payload, LedgerFounded):
-                raise StoreError("the ledger was never founded")
-            founded = Pins.of(payload.rules, payload.tables, payload.policy)
-            court = Court.sitting(self._book, founded, time_ms // 1000)
-        index = self._store.size + len(accepted)
-        findings = unknown_pins(payload) or court.admit(statement, payload, index)
-        if findings:
-            return Refused(id=statement.id, findings=findings)
-        accepted[statement.id] = EntryRow(
-            index=index, statement=statement.raw, id=statement.id, type=kind.name, issuer=statement.iss
-        )
-        return Registered(id=statement.id, index=index, known=False)
-
-    def _court(self, time_ms: int) -> Court:
-        """What judges the statements of a batch: the pins in force at the block before."""
-        return Court.sitting(self._book, self.state.pins, time_ms // 1000)
-
-    def _known(self, statement: Statement, accepted: Mapping[str, EntryRow]) -> Answer:
-        """Answer a statement that is known already: the same bytes the same way, others as a conflict."""
-        stored = accepted.get(statement.id) or self._store.entry_by_id(statement.id)
-        assert stored is not None, "the store said that it holds this id"
-        if stored.statement == statement.raw:
-            return Registered(id=stored.id, index=stored.index, known=True)
-        finding = Finding(
-            code="statement.other_signature",
-            message="the same statement stands on the ledger under another signature",
-            entry=stored.index,
-        )
-        return Refused(id=stored.id, findings=(finding,), stored=stored.index)
 
     def _seal(self, accepted: list[EntryRow], time_ms: int) -> None:
         """Append the accepted statements and their block in one transaction."""
@@ -346,7 +292,7 @@ class Registrar:
         block = envelope.decode(raw)
         hashes += self._frontier.store([hash_leaf(raw)])
         root = self._frontier.root()
-        self._court(time_ms).fold(block, payload, index)
+        Court.sitting(self._book, state.pins, time_ms // 1000).fold(block, payload, index)
         self._last_signed.intend(index + 1, root)
         head = sign_head(self._signer, state.origin, index + 1, root)
         publish = self._published_ms is None or time_ms - self._published_ms >= PUBLISH_MS

@@ -1,0 +1,162 @@
+"""Group commit: whatever waits becomes one batch, one block, one transaction; then everybody is answered.
+
+One thread talks to the registrar. Requests wait in a bounded queue of the event loop; what does not fit is
+turned away at once, so that nobody waits for an answer that cannot come in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from pseudoledger.errors import PseudoledgerError
+from pseudoledger.node.metrics import Metrics
+from pseudoledger.node.registering import Registering
+from pseudoledger.node.submission import Outcome, Overloaded, Unavailable
+from pseudoledger.registrar import Answer
+
+T = TypeVar("T")
+
+BATCH_MAX = 1_000
+"""Most statements of one block; a request may bring as many."""
+WAITING_MAX = 8_192
+"""Statements that may wait."""
+WAITING_BYTES_MAX = 64 * 1024 * 1024
+"""Their bytes, together."""
+TICK_S = 1.0
+"""How often an idle node looks whether a checkpoint is to be published."""
+
+_log = logging.getLogger("pseudoledger.node")
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    statements: Sequence[bytes]
+    outcomes: asyncio.Future[list[Outcome]]
+
+
+class GroupCommit:
+    """The founder's way in. Make it, `start` it in the event loop that uses it, `stop` it in the same."""
+
+    def __init__(self, registrar: Registering, metrics: Metrics) -> None:
+        self._registrar, self._metrics = registrar, metrics
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="registrar")
+        self._queue: deque[_Waiting] = deque()
+        self._count = self._bytes = 0
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        """Begin to register what is submitted."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="group commit")
+
+    async def stop(self) -> None:
+        """Register what waits, take nothing more, publish the newest checkpoint and let the ledger go."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        await self._here(self._registrar.close)
+        self._thread.shutdown()
+
+    @property
+    def waiting(self) -> int:
+        """Statements that wait."""
+        return self._count
+
+    async def submit(self, statements: Sequence[bytes]) -> list[Outcome]:
+        """Register statements with whatever else waits; see `Submitter`."""
+        size = sum(map(len, statements))
+        if self._stopping:
+            raise Unavailable("the node is stopping", hint="send it again in a moment")
+        if self._count + len(statements) > WAITING_MAX or self._bytes + size > WAITING_BYTES_MAX:
+            self._metrics.turned_away.inc()
+            raise Overloaded(f"{self._count} statements wait already", hint="send it again in a second")
+        waiting = _Waiting(statements, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._count += len(statements)
+        self._bytes += size
+        self._wake.set()
+        return await waiting.outcomes
+
+    async def try_out(self, statements: Sequence[bytes]) -> list[Answer]:
+        """Say what would be answered now; nothing is written."""
+        try:
+            return await self._here(lambda: self._registrar.try_out(statements))
+        except PseudoledgerError as error:
+            raise Unavailable(error.message, hint=error.hint) from error
+
+    async def publish_cosigned(self, note: bytes) -> bool:
+        """Publish a checkpoint with cosignatures, if it is still the newest."""
+        return await self._here(lambda: self._registrar.publish_cosigned(note))
+
+    async def _here(self, work: Callable[[], T]) -> T:
+        """Run something in the registrar's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _run(self) -> None:
+        while self._queue or not self._stopping:
+            if not self._queue:
+                await self._idle()
+                continue
+            batch = self._take()
+            statements = [statement for waiting in batch for statement in waiting.statements]
+            try:
+                outcomes = await self._here(partial(self._register, statements))
+            except PseudoledgerError as error:
+                _log.error("nothing was registered", extra={"reason": error.message})
+                for waiting in batch:
+                    _fail(waiting, Unavailable(error.message, hint=error.hint))
+                continue
+            except Exception as error:  # noqa: BLE001
+                # A fault of ours must not leave anybody waiting for ever; who sent it may send it again.
+                _log.exception("registering failed")
+                for waiting in batch:
+                    _fail(waiting, Unavailable(f"registering failed ({type(error).__name__})"))
+                continue
+            self._metrics.count(outcomes)
+            at = 0
+            for waiting in batch:
+                if not waiting.outcomes.done():
+                    waiting.outcomes.set_result(outcomes[at : at + len(waiting.statements)])
+                at += len(waiting.statements)
+
+    async def _idle(self) -> None:
+        self._wake.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), TICK_S)
+        if not self._queue and not self._stopping:
+            try:
+                await self._here(self._registrar.publish)
+            except PseudoledgerError as error:
+                _log.error("no checkpoint was published", extra={"reason": error.message})
+
+    def _take(self) -> list[_Waiting]:
+        """Take what becomes one block: requests in order, whole ones."""
+        batch: list[_Waiting] = []
+        count = 0
+        while self._queue and (not batch or count + len(self._queue[0].statements) <= BATCH_MAX):
+            waiting = self._queue.popleft()
+            batch.append(waiting)
+            count += len(waiting.statements)
+            self._bytes -= sum(map(len, waiting.statements))
+        self._count -= count
+        return batch
+
+    def _register(self, statements: Sequence[bytes]) -> list[Outcome]:
+        """Register one batch; runs in the registrar's thread."""
+        with self._metrics.commit_seconds.time():
+            return self._registrar.register(statements)
+
+
+def _fail(waiting: _Waiting, error: Unavailable) -> None:
+    if not waiting.outcomes.done():
+        waiting.outcomes.set_exception(error)

@@ -1,0 +1,72 @@
+"""The read path (C2SP tlog-tiles): checkpoint, tiles and entry bundles, cacheable by anybody.
+
+What is served agrees with the published checkpoint: nothing beyond its size. A partial tile of any width up
+to that is served, so one of any earlier block too; content under one path never changes.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from pseudoledger.errors import MalformedError
+from pseudoledger.ledger.checkpoint import parse_checkpoint
+from pseudoledger.ledger.note import parse_note
+from pseudoledger.ledger.tiles import TILE_WIDTH, Bundle, Tile, make_bundle, make_tile, parse_path
+from pseudoledger.node.node import Node
+from pseudoledger.node.problems import problem
+from pseudoledger.node.reading import View
+
+_FOREVER = "public, max-age=31536000, immutable"
+_PARTIAL = "public, max-age=3600"
+_CHECKPOINT = "public, max-age=1, must-revalidate"
+
+
+def routes(node: Node) -> list[BaseRoute]:
+    """Serve /checkpoint and /tile/…."""
+
+    def checkpoint(request: Request) -> Response:
+        with node.reader.view() as view:
+            note = view.store.checkpoint()
+        if note is None:
+            return problem(404, "Not Found", "no checkpoint is published yet")
+        return _cached(request, note, "text/plain; charset=utf-8", _CHECKPOINT)
+
+    def tile(request: Request) -> Response:
+        try:
+            resource = parse_path(f"tile/{request.path_params['path']}")
+        except MalformedError as error:
+            return problem(404, "Not Found", error.message)
+        with node.reader.view() as view:
+            content = _content(view, resource)
+        if content is None:
+            return problem(404, "Not Found", "the published checkpoint does not reach that far")
+        lasting = _FOREVER if resource.width == TILE_WIDTH else _PARTIAL
+        return _cached(request, content, "application/octet-stream", lasting)
+
+    return [Route("/checkpoint", checkpoint), Route("/tile/{path:path}", tile)]
+
+
+def _content(view: View, resource: Tile | Bundle) -> bytes | None:
+    """Read a tile or bundle, None beyond the published checkpoint."""
+    note = view.store.checkpoint()
+    size = 0 if note is None else parse_checkpoint(parse_note(note).text).size
+    if isinstance(resource, Tile):
+        last = (resource.index * TILE_WIDTH + resource.width) << (8 * resource.level)
+        return make_tile(resource, view.store.hashes) if last <= size else None
+    first = resource.index * TILE_WIDTH
+    if first + resource.width > size:
+        return None
+    return make_bundle([row.statement for row in view.store.entries(first, first + resource.width)])
+
+
+def _cached(request: Request, content: bytes, media_type: str, lasting: str) -> Response:
+    etag = f'"{sha256(content).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": lasting}
+    known = {tag.strip() for tag in request.headers.get("if-none-match", "").split(",")}
+    if known & {etag, "*"}:
+        return PlainTextResponse("", 304, headers)
+    return Response(content, media_type=media_type, headers=headers)
