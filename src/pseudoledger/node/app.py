@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -16,7 +17,7 @@ from starlette.responses import Response
 
 from pseudoledger.errors import PseudoledgerError, StoreError
 from pseudoledger.node import metrics as counted
-from pseudoledger.node import scrapi, statics
+from pseudoledger.node import pages, scrapi, statics
 from pseudoledger.node.front import Front
 from pseudoledger.node.metrics import Metrics
 from pseudoledger.node.node import Node
@@ -47,7 +48,12 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={HTTPException: _http_error, PseudoledgerError: _our_error},
     )
-    app.router.routes += [*scrapi.routes(node), *statics.routes(node), *counted.routes(measured)]
+    app.router.routes += [
+        *scrapi.routes(node),
+        *statics.routes(node),
+        *counted.routes(measured),
+        *pages.routes(node),
+    ]
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"])
     return Front(app, Entries(node, gate or Gate()), measured)
@@ -59,6 +65,8 @@ def _cbor(request: Request) -> bool:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "registered for this class"
+    if pages.wants_page(request):
+        return pages.error_page(request, HTTPStatus(error.status_code))
     detail = str(error.detail)
     return problem(error.status_code, detail, detail, cbor=_cbor(request), headers=error.headers)
 

@@ -5,6 +5,7 @@ module gathers what one page says, from one view of the ledger, into a value tha
 here decides anything: every figure comes from the contract room.
 """
 
-from pseudoledger.node.pages.routing import error_page, routes
+from pseudoledger.node.pages.routing import routes
+from pseudoledger.node.pages.site import error_page, wants_page
 
-__all__ = ["error_page", "routes"]
+__all__ = ["error_page", "routes", "wants_page"]

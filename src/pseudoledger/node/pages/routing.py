@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from pseudoledger.node.node import Node
@@ -34,8 +30,3 @@ def routes(node: Node) -> list[BaseRoute]:
         Route("/assets/{version}/{name}", assets.serve),
         *(Route(path, site.endpoint(make)) for path, make in pages.items()),
     ]
-
-
-def error_page(node: Node, request: Request, status: HTTPStatus, *, detail: str = "") -> Response:
-    """Return an error page for a browser, in its language: for answers that other rooms refuse."""
-    return Site(node).error(request, status, detail=detail)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
@@ -84,6 +85,7 @@ class Mark:
 MakePage = Callable[[View, Ask], Page | None]
 
 
+@lru_cache(maxsize=1)
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("pseudoledger.node.pages"),
@@ -103,7 +105,6 @@ class Site:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._templates = _environment()
 
     def endpoint(self, make: MakePage) -> Callable[[Request], Response]:
         """Return the handler of one page; it blocks, and runs in a thread."""
@@ -113,30 +114,12 @@ class Site:
                 with self._node.reader.view() as view:
                     page = make(view, self._ask(request, view))
                     if page is None:
-                        return self.error(request, HTTPStatus.NOT_FOUND, _mark(self._node, view))
+                        return error_page(request, HTTPStatus.NOT_FOUND, mark=_mark(self._node, view))
                     return self._render(request, page, view)
             except PseudoledgerError as error:
-                return self.error(request, HTTPStatus.SERVICE_UNAVAILABLE, detail=error.message)
+                return error_page(request, HTTPStatus.SERVICE_UNAVAILABLE, detail=error.message)
 
         return answer
-
-    def error(
-        self, request: Request, status: HTTPStatus, mark: Mark | None = None, *, detail: str = ""
-    ) -> Response:
-        """Return an error page in the reader's language."""
-        said = _Said.of(request)
-        words = said.language.words
-        key = f"error.{int(status)}" if f"error.{int(status)}.title" in words else "error.other"
-        html = self._html(
-            "error.html",
-            said,
-            mark=mark,
-            title=said.language.plain(f"{key}.title"),
-            key=key,
-            status=int(status),
-            detail=detail,
-        )
-        return _response(html, said.language, status)
 
     def _ask(self, request: Request, view: View) -> Ask:
         try:
@@ -155,7 +138,7 @@ class Site:
         said = _Said.of(request)
         title = said.language.plain(page.title, **({"named": page.named} if page.named else {}))
         ask = self._ask(request, view)
-        html = self._html(
+        html = _html(
             page.template,
             said,
             mark=_mark(self._node, view),
@@ -167,9 +150,29 @@ class Site:
         )
         return _response(html, said.language, HTTPStatus.OK)
 
-    def _html(self, template: str, said: _Said, **values: object) -> str:
-        # In the context and not in the template's globals: those are shared between requests.
-        return self._templates.get_template(template).render(
+
+def error_page(
+    request: Request, status: HTTPStatus, *, mark: Mark | None = None, detail: str = ""
+) -> Response:
+    """Return an error page in the reader's language; it reads nothing of the ledger."""
+    said = _Said.of(request)
+    key = f"error.{int(status)}" if f"error.{int(status)}.title" in said.language.words else "error.other"
+    title = said.language.plain(f"{key}.title")
+    html = _html("error.html", said, mark=mark, title=title, key=key, status=int(status), detail=detail)
+    return _response(html, said.language, status)
+
+
+def wants_page(request: Request) -> bool:
+    """Tell whether whoever asks is a browser that shows pages."""
+    return "text/html" in request.headers.get("accept", "").lower()
+
+
+def _html(template: str, said: _Said, **values: object) -> str:
+    # In the context and not in the template's globals: those are shared between requests.
+    return (
+        _environment()
+        .get_template(template)
+        .render(
             lang=said.language,
             t=said.language.say,
             tp=said.language.plain,
@@ -179,6 +182,7 @@ class Site:
             nav=_NAV,
             **values,
         )
+    )
 
 
 class Names:

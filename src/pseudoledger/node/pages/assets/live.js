@@ -26,7 +26,7 @@ async function renew() {
   line.textContent = `${line.dataset.grew} ${Number(next.dataset.size).toLocaleString("en")}`;
 }
 
-const feed = new EventSource("/api/v1/entries/stream");
+const feed = new EventSource(`/api/v1/entries/stream?from=${document.getElementById("present").dataset.size}`);
 feed.addEventListener("open", () => {
   line.hidden = false;
   line.textContent = line.dataset.on;
@@ -35,11 +35,9 @@ feed.addEventListener("error", () => {
   line.hidden = false;
   line.textContent = line.dataset.off;
 });
-const grown = (event) => {
+feed.addEventListener("message", (event) => {
   const entry = JSON.parse(event.data);
   if (entry.index < Number(document.getElementById("present").dataset.size) || waiting) return;
   waiting = true;
   setTimeout(renew, WAIT_MS);
-};
-feed.addEventListener("message", grown);
-feed.addEventListener("entry", grown);
+});
