@@ -26,6 +26,7 @@ from pseudoledger.cli.listing import (
 from pseudoledger.cli.show import Column, Row, Sheet, price
 from pseudoledger.cli.values import choice, currency_code, demand_line, length, period, residency
 from pseudoledger.cli.values import price as read_price
+from pseudoledger.contract.derive import demand_status
 from pseudoledger.contract.things import Demand
 
 app = group("demand", "Demands: standing need.")
@@ -115,9 +116,9 @@ def list_demands(
     """List the demands that stand, newest first."""
     now = desk.now
     rows = [
-        row_of(key, demand, status=_status(demand, now))
+        row_of(key, demand, status=demand_status(demand, now))
         for key, demand in things_of(desk, Demand, of=of)
-        if closed or _status(demand, now) == "open"
+        if closed or demand_status(demand, now) == "open"
     ]
     columns = (
         id_column(),
@@ -130,12 +131,6 @@ def list_demands(
         *((text("status", "status"),) if closed else ()),
     )
     return cut("Demands", columns, rows, limit, empty="none stand; pl demand publish makes one")
-
-
-def _status(demand: Demand, now: int) -> str:
-    if demand.closed_at is not None:
-        return "closed"
-    return "open" if demand.payload.window.until_seconds > now else "over"
 
 
 def _ceiling(row: Row) -> str:

@@ -35,12 +35,14 @@ from pseudoledger.cli import (
     market_match,
     offer,
     payment,
+    policy,
     pool,
     receipts,
     serve,
     statements,
     usage,
     verify,
+    witness,
 )
 from pseudoledger.cli.failure import DONE, INTERRUPTED, interrupted, report
 from pseudoledger.errors import PseudoledgerError
@@ -72,6 +74,8 @@ PARTS = (
     payment,
     agenda,
     receipts,
+    policy,
+    witness,
     market,
     market_match,
     demo,

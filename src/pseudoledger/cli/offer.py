@@ -25,6 +25,7 @@ from pseudoledger.cli.listing import (
 )
 from pseudoledger.cli.show import Column, Row, Sheet, money, price
 from pseudoledger.cli.values import choice, currency_code, length, period, priced_line
+from pseudoledger.contract.derive import offer_status
 from pseudoledger.contract.things import Offer, Pool
 
 app = group("offer", "Offers: standing supply at a price.")
@@ -136,9 +137,9 @@ def list_offers(
     """List the offers that stand, newest first."""
     now = desk.now
     rows = [
-        row_of(key, offer, status=_status(offer, now))
+        row_of(key, offer, status=offer_status(offer, now))
         for key, offer in things_of(desk, Offer, of=of)
-        if closed or _status(offer, now) == "open"
+        if closed or offer_status(offer, now) == "open"
     ]
     columns = (
         id_column(),
@@ -151,12 +152,6 @@ def list_offers(
         *((text("status", "status"),) if closed else ()),
     )
     return cut("Offers", columns, rows, limit, empty="none stand; pl offer publish makes one")
-
-
-def _status(offer: Offer, now: int) -> str:
-    if offer.withdrawn_at is not None:
-        return "withdrawn"
-    return "open" if offer.payload.available.until_seconds > now else "over"
 
 
 def _prices(desk: Desk, row: Row) -> str:

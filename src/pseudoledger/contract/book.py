@@ -70,7 +70,8 @@ def encode(thing: Thing) -> bytes:
     return _ENCODER.encode(thing)
 
 
-def _decode(cls: type[T], key: str, raw: bytes) -> T:
+def decode(cls: type[T], key: str, raw: bytes) -> T:
+    """Return the thing that stored JSON means; raise StoreCorrupt if it makes no sense."""
     try:
         thing = _DECODERS[cls].decode(raw)
     except (msgspec.DecodeError, ValueError, TypeError) as error:
@@ -95,7 +96,7 @@ class Book:
         if key in cached:
             return cached[key]  # type: ignore[return-value]
         raw = self._shelf.read(_NAMES[cls], key)
-        thing = None if raw is None else _decode(cls, key, raw)
+        thing = None if raw is None else decode(cls, key, raw)
         cached[key] = thing
         return thing
 
@@ -104,7 +105,7 @@ class Book:
         changed = self._changed[cls]
         for key, raw in self._shelf.things(_NAMES[cls]):
             if key not in changed:
-                yield key, _decode(cls, key, raw)
+                yield key, decode(cls, key, raw)
         yield from sorted(changed.items())  # type: ignore[misc]
 
     def put(self, key: str, thing: Thing) -> None:

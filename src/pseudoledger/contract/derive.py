@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from pseudoledger.contract.book import Book
-from pseudoledger.contract.things import Batch, Delivery, Invoice, Lease, MeteredLine, Usage
+from pseudoledger.contract.things import Batch, Delivery, Demand, Invoice, Lease, MeteredLine, Offer, Usage
 from pseudoledger.statement.kinds.billing import PaymentDeclared
 from pseudoledger.statement.kinds.market import Rate
 
@@ -151,3 +151,17 @@ def lease_status(lease: Lease, now: int) -> str:
     if now < lease.start:
         return "signed"
     return "running" if now < lease.until else "over"
+
+
+def offer_status(offer: Offer, now: int) -> Literal["open", "withdrawn", "over"]:
+    """Say in one word how an offer stands."""
+    if offer.withdrawn_at is not None:
+        return "withdrawn"
+    return "open" if offer.payload.available.until_seconds > now else "over"
+
+
+def demand_status(demand: Demand, now: int) -> Literal["open", "closed", "over"]:
+    """Say in one word how a demand stands."""
+    if demand.closed_at is not None:
+        return "closed"
+    return "open" if demand.payload.window.until_seconds > now else "over"

@@ -2,7 +2,7 @@
 
 `user_version` counts the migrations applied. A newer number than this program knows refuses to open. The
 views are for people with sqlite-utils or Datasette; nothing in the program reads them, and `verify` compares
-their text with this file.
+their text with this file. The second script brings the indexes that `query` pages by.
 """
 
 from __future__ import annotations
@@ -139,5 +139,12 @@ VIEWS = MappingProxyType(
 )
 """Every view by name, with the text that creates it."""
 
-MIGRATIONS: tuple[str, ...] = (TABLES + ";\n".join(VIEWS.values()) + ";",)
+_INDEXES = """
+CREATE INDEX entries_type ON entries (type);
+CREATE INDEX usage_lease ON things (json_extract(value, '$.lease')) WHERE sort = 'usage';
+CREATE INDEX invoices_lease ON things (json_extract(value, '$.lease')) WHERE sort = 'invoice';
+CREATE INDEX invoices_due ON things (json_extract(value, '$.due_at')) WHERE sort = 'invoice';
+"""
+
+MIGRATIONS: tuple[str, ...] = (TABLES + ";\n".join(VIEWS.values()) + ";", _INDEXES)
 """Scripts in order; script n brings `user_version` from n to n + 1. Released scripts never change."""

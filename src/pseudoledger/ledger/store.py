@@ -41,7 +41,10 @@ class EntryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRow:
-    """What is kept of a block: where it stands, its time, and the signed head that ends with it."""
+    """What is kept of a block: where it stands, its time, and the signed head that ends with it.
+
+    A mirror knows the heads that it was given: the signature is empty where it has none.
+    """
 
     height: int
     index: int
@@ -173,31 +176,42 @@ class Store:
         """Close the database."""
         self._db.close()
 
-    def append(self, batch: Batch) -> None:
-        """Store one block and everything that it seals, durably, or nothing of it."""
-        db, first = self._db, stored_count(self._size)
+    def append(self, *batches: Batch) -> None:
+        """Store some blocks, one after the other, and everything that they seal, durably, or nothing of it."""
+        db, size = self._db, self._size
         with explained(self.path):
             db.execute("BEGIN IMMEDIATE")
             try:
-                db.executemany(
-                    "INSERT INTO entries (idx, statement, id, type, issuer) VALUES (?, ?, ?, ?, ?)",
-                    ((e.index, e.statement, bytes.fromhex(e.id), e.type, e.issuer) for e in batch.entries),
-                )
-                db.executemany("INSERT INTO hashes (pos, hash) VALUES (?, ?)", enumerate(batch.hashes, first))
-                block = batch.block
-                db.execute(
-                    "INSERT INTO blocks (height, idx, time_ms, root, ledger_key, signature) VALUES (?, ?, ?, ?, ?, ?)",
-                    (block.height, block.index, block.time_ms, block.root, block.ledger_key, block.signature),
-                )
-                self._write_things(batch.things)
-                if batch.checkpoint is not None:
-                    self._write_meta("checkpoint", batch.checkpoint)
+                for batch in batches:
+                    self._insert(batch, stored_count(size))
+                    size += len(batch.entries)
                 db.execute("COMMIT")
             except BaseException:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
-        self._size += len(batch.entries)
+        self._size = size
+
+    def _insert(self, batch: Batch, first: int) -> None:
+        """Write one block; its hashes stand from position `first` on."""
+        db, block = self._db, batch.block
+        db.executemany(
+            "INSERT INTO entries (idx, statement, id, type, issuer) VALUES (?, ?, ?, ?, ?)",
+            ((e.index, e.statement, bytes.fromhex(e.id), e.type, e.issuer) for e in batch.entries),
+        )
+        db.executemany("INSERT INTO hashes (pos, hash) VALUES (?, ?)", enumerate(batch.hashes, first))
+        db.execute(
+            "INSERT INTO blocks (height, idx, time_ms, root, ledger_key, signature) VALUES (?, ?, ?, ?, ?, ?)",
+            (block.height, block.index, block.time_ms, block.root, block.ledger_key, block.signature),
+        )
+        self._write_things(batch.things)
+        if batch.checkpoint is not None:
+            self._write_meta("checkpoint", batch.checkpoint)
+
+    def keep_head(self, index: int, signature: bytes) -> None:
+        """Store the ledger's signature over the head that ends with the block at an index, verified before."""
+        with explained(self.path):
+            self._db.execute("UPDATE blocks SET signature = ? WHERE idx = ?", (signature, index))
 
     def _write_things(self, things: Iterable[tuple[str, str, bytes]]) -> None:
         self._db.executemany(
@@ -259,7 +273,7 @@ class Store:
     def entry(self, index: int) -> EntryRow | None:
         """Return one entry, or None beyond the end."""
         row = self._one("SELECT idx, statement, id, type, issuer FROM entries WHERE idx = ?", index)
-        return None if row is None else _entry(row)
+        return None if row is None else entry_of(row)
 
     def entry_by_id(self, statement_id: str) -> EntryRow | None:
         """Return the entry of a statement id, or None."""
@@ -268,7 +282,7 @@ class Store:
         except ValueError:
             return None
         row = self._one("SELECT idx, statement, id, type, issuer FROM entries WHERE id = ?", key)
-        return None if row is None else _entry(row)
+        return None if row is None else entry_of(row)
 
     def known(self, ids: Sequence[str]) -> set[str]:
         """Return which of these statement ids are stored."""
@@ -291,11 +305,23 @@ class Store:
                 (start, end),
             )
             for row in rows:
-                yield _entry(row)
+                yield entry_of(row)
+
+    def rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """Yield what a query of `pseudoledger.ledger.query` finds; every one of them has a limit."""
+        with explained(self.path), contextlib.closing(self._db.execute(query, values)) as found:
+            yield from found
 
     def block_of(self, index: int) -> BlockRow | None:
         """Return the block that seals an entry (a block is sealed by itself), or None beyond the end."""
         return self._block("WHERE idx >= ? ORDER BY idx LIMIT 1", index)
+
+    def headed_block_of(self, index: int) -> BlockRow | None:
+        """Return the first block at or after an entry whose signed head is kept, or None.
+
+        For the ledger's own store it is the block that seals the entry.
+        """
+        return self._block("WHERE idx >= ? AND length(signature) > 0 ORDER BY idx LIMIT 1", index)
 
     def last_block(self) -> BlockRow | None:
         """Return the newest block."""
@@ -327,7 +353,8 @@ class Store:
             copy.execute("PRAGMA journal_mode = DELETE")
 
 
-def _entry(row: tuple[Any, ...]) -> EntryRow:
+def entry_of(row: tuple[Any, ...]) -> EntryRow:
+    """Return an entry from its columns idx, statement, id, type, issuer; raise StoreCorrupt if they are none."""
     index, statement, key, kind, issuer = row
     if not isinstance(statement, bytes) or not isinstance(key, bytes):
         raise StoreCorrupt(f"entry {index} is not stored as bytes", hint="run verify")

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pseudoledger.errors import PseudoledgerError, StoreError
+from pseudoledger.node import api, pages, scrapi, statics
 from pseudoledger.node import metrics as counted
-from pseudoledger.node import pages, scrapi, statics
 from pseudoledger.node.front import Front
 from pseudoledger.node.metrics import Metrics
 from pseudoledger.node.node import Node
@@ -54,6 +54,7 @@ def create_app(
         *counted.routes(measured),
         *pages.routes(node),
     ]
+    app.include_router(api.router(node))
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"])
     return Front(app, Entries(node, gate or Gate()), measured)

@@ -151,6 +151,11 @@ class _Run:
                 f"{chain.late} entries, the first of them entry {chain.late_first}, were issued more than"
                 f" {LATE_SECONDS} s before or after the time of their block"
             )
+        if chain.headless:
+            self._warnings.append(
+                f"the signed heads of {chain.headless} blocks are not kept here, as in a mirror: receipts of what"
+                " they seal are given under a later head, or not at all"
+            )
         link = chain.link
         return Report(
             verdict=verdict,

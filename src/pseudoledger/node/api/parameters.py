@@ -1,0 +1,89 @@
+"""Parameters that routes share, each with its bounds, and the opaque cursor of a list."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Annotated, Literal
+
+from fastapi import Path, Query
+
+from pseudoledger.ledger.query import INDEX_MAX
+from pseudoledger.node.api.failures import BadParameter
+
+LIMIT_MAX = 500
+CURSOR_MAX = 512
+DID = r"^did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}$"
+ID = r"^[0-9a-f]{64}$"
+NUMBER = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$"
+KIND = r"^[a-z]+\.[a-z_]+$"
+CURRENCY = r"^[A-Z]{3}$"
+
+Cursor = Annotated[
+    str | None,
+    Query(
+        max_length=CURSOR_MAX,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="`next` of the page before. It stays good while entries are added.",
+    ),
+]
+Limit = Annotated[
+    int,
+    Query(
+        ge=1,
+        le=LIMIT_MAX,
+        description="Most items of a page. A page of a filtered list may hold fewer, and yet have a `next`.",
+    ),
+]
+Party = Annotated[
+    str | None,
+    Query(pattern=DID, description="Only what this identity stands in, by any key of its chain."),
+]
+Order = Literal["-entry", "entry"]
+Sort = Annotated[
+    Order, Query(description="By the index of the entry that opened it; `-entry` has the newest first.")
+]
+StatementId = Annotated[
+    str, Path(pattern=ID, description="Statement id: 64 hex digits.", examples=["3f" * 32])
+]
+Index = Annotated[int, Path(ge=0, le=INDEX_MAX, description="Index of an entry, from 0.")]
+
+Place = int | str
+"""Part of a place in a list."""
+
+
+def write_cursor(listing: str, *place: Place) -> str:
+    """Return the cursor of a place in a list."""
+    text = json.dumps([listing, *place], separators=(",", ":"), ensure_ascii=False)
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None, listing: str, *kinds: type[Place]) -> tuple[Place, ...] | None:
+    """Return the place of a cursor, None for none; raise BadParameter if it is of another list or no cursor."""
+    if cursor is None:
+        return None
+    try:
+        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
+        found = None
+    match found:
+        case [str() as name, *place] if name == listing and len(place) == len(kinds):
+            if all(
+                type(part) is kind and (isinstance(part, str) or -INDEX_MAX < part < INDEX_MAX)
+                for part, kind in zip(place, kinds, strict=True)
+            ):
+                return tuple(place)
+    raise BadParameter("cursor", "is no cursor of this list in this order: take `next` of a page as it is")
+
+
+def number_of(cursor: str | None, listing: str) -> int | None:
+    """Return the place of a cursor that is one number."""
+    place = read_cursor(cursor, listing, int)
+    return None if place is None else int(place[0])
+
+
+def key_of(cursor: str | None, listing: str) -> str | None:
+    """Return the place of a cursor that is one key."""
+    place = read_cursor(cursor, listing, str)
+    return None if place is None else str(place[0])
