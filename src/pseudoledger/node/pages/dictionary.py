@@ -54,7 +54,9 @@ def _object(tree: dict[str, Any], model: type[Value] | None, pointer: str) -> It
         if name == "_sd":
             hidden = tuple(item for item in sealable(model) if item not in tree)
             for digest in tree[name]:
-                yield Field(pointer=pointer, value=digest, description="", form="digest", sealed=hidden)
+                yield Field(
+                    pointer=f"{pointer}/_sd", value=digest, description="", form="digest", sealed=hidden
+                )
             continue
         yield from _value(tree[name], infos.get(name), f"{pointer}/{name}")
 

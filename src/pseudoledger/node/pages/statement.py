@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import orjson
@@ -32,6 +33,8 @@ class About:
     index: int
     block: BlockRow
     fields: Sequence[Field]
+    refs: AbstractSet[str]
+    """Which of the ids in the fields are statements of this ledger."""
     sealed: Sequence[Field]
     """The digests of sealed fields."""
     leaf: str
@@ -64,6 +67,7 @@ def make(view: View, ask: Ask) -> Page | None:
         index=row.index,
         block=block,
         fields=[field for field in everything if field.form != "digest"],
+        refs=view.store.known([field.value for field in everything if field.form == "id"]),
         sealed=[field for field in everything if field.form == "digest"],
         leaf=hash_leaf(row.statement).hex(),
         path=[node.hex() for node in inclusion_proof(row.index, size, view.store.hashes)],
