@@ -9,7 +9,19 @@ from contextlib import closing
 
 import httpx
 import pytest
-from mirror_world import FIRST, IAT, LEDGER_ID, Quiet, batches, entries, export, mirrored, pool, publish, serving
+from mirror_world import (
+    FIRST,
+    IAT,
+    LEDGER_ID,
+    Quiet,
+    batches,
+    entries,
+    export,
+    mirrored,
+    pool,
+    publish,
+    serving,
+)
 from processes import PROGRAM
 from small_ledger import LEDGER, NEXT_LEDGER, build, opened, publish_by_hand, row
 
@@ -53,7 +65,9 @@ def test_a_static_copy_is_mirrored_byte_for_byte(small, static, tmp_path):
     assert entries(copy) == entries(small.directory)
     assert (synced.since, synced.size, synced.offered) == (0, len(entries(copy)), len(entries(copy)))
     assert (copy / "ledger.json").read_bytes() == (small.directory / "ledger.json").read_bytes()
-    report, original = (verify(directory, ledger_key=NEXT_LEDGER.did) for directory in (copy, small.directory))
+    report, original = (
+        verify(directory, ledger_key=NEXT_LEDGER.did) for directory in (copy, small.directory)
+    )
     assert (report.verdict, report.faults) == (Verdict.VALID, ())
     assert report.keep == original.keep
     assert any("heads" in warning for warning in report.warnings)
@@ -325,36 +339,37 @@ def until(check):
 def test_a_mirror_forwards_and_catches_up(founded):
     party = founded.party()
     headers = {"content-type": "application/cose"}
-    with founded.serve() as node:
-        with founded.place.running("mirror", node.url, founded.place.directory / "copy", "--port", "0") as copy:
-            raw = party.pool("P-1")
-            answer = httpx.post(f"{copy.url}/entries", content=raw, headers=headers)
-            assert answer.status_code == 201
-            proved = verify_receipt(answer.content, raw, founded.key, "node.example/test")
-            where = answer.headers["location"]
-            again = httpx.post(f"{copy.url}/entries", content=raw, headers=headers)
-            assert (again.status_code, again.headers["location"]) == (201, where)
-            receipt = until(
-                lambda: (got := httpx.get(copy.url + where)).status_code == 200 and got.content
-            )
-            assert verify_receipt(receipt, raw, founded.key, "node.example/test").leaf_index == proved.leaf_index
-            refused = httpx.post(f"{copy.url}/entries", content=party.pool("P-1", label="x"), headers=headers)
-            assert refused.status_code == 400
-            assert httpx.post(f"{copy.url}/entries", content=b"\xa0", headers=headers).status_code == 400
-            batch = httpx.post(
-                f"{copy.url}/api/v1/batch?dry_run=1",
-                content=party.pool("P-2") + party.pool("P-1", label="y"),
-                headers={"content-type": "application/cose-seq"},
-            ).json()
-            assert batch[0]["known"] is False
-            assert batch[1]["findings"]
-            assert httpx.get(f"{copy.url}/forks").json() == {"forks": [], "undecided": []}
-            assert node.stop()[0] == 0
-            away = httpx.post(f"{copy.url}/entries", content=party.pool("P-3"), headers=headers)
-            assert away.status_code == 503
-            assert "nothing was queued" in away.text or away.headers["content-type"].endswith("cbor")
-            assert httpx.get(f"{copy.url}/checkpoint").status_code == 200
-            assert copy.stop()[0] == 0
+    with founded.serve() as node, founded.place.running(
+        "mirror", node.url, founded.place.directory / "copy", "--port", "0"
+    ) as copy:
+        raw = party.pool("P-1")
+        answer = httpx.post(f"{copy.url}/entries", content=raw, headers=headers)
+        assert answer.status_code == 201
+        proved = verify_receipt(answer.content, raw, founded.key, "node.example/test")
+        where = answer.headers["location"]
+        again = httpx.post(f"{copy.url}/entries", content=raw, headers=headers)
+        assert (again.status_code, again.headers["location"]) == (201, where)
+        receipt = until(lambda: (got := httpx.get(copy.url + where)).status_code == 200 and got.content)
+        assert (
+            verify_receipt(receipt, raw, founded.key, "node.example/test").leaf_index == proved.leaf_index
+        )
+        refused = httpx.post(f"{copy.url}/entries", content=party.pool("P-1", label="x"), headers=headers)
+        assert refused.status_code == 400
+        assert httpx.post(f"{copy.url}/entries", content=b"\xa0", headers=headers).status_code == 400
+        batch = httpx.post(
+            f"{copy.url}/api/v1/batch?dry_run=1",
+            content=party.pool("P-2") + party.pool("P-1", label="y"),
+            headers={"content-type": "application/cose-seq"},
+        ).json()
+        assert batch[0]["known"] is False
+        assert batch[1]["findings"]
+        assert httpx.get(f"{copy.url}/forks").json() == {"forks": [], "undecided": []}
+        assert node.stop()[0] == 0
+        away = httpx.post(f"{copy.url}/entries", content=party.pool("P-3"), headers=headers)
+        assert away.status_code == 503
+        assert "nothing was queued" in away.text or away.headers["content-type"].endswith("cbor")
+        assert httpx.get(f"{copy.url}/checkpoint").status_code == 200
+        assert copy.stop()[0] == 0
     report = verify(founded.place.directory / "copy", ledger_key=founded.key)
     assert (report.verdict, report.keep) == (Verdict.VALID, verify(founded.directory).keep)
     # No receipt is lost: every entry has one under a head that was given.
