@@ -339,9 +339,10 @@ def until(check):
 def test_a_mirror_forwards_and_catches_up(founded):
     party = founded.party()
     headers = {"content-type": "application/cose"}
-    with founded.serve() as node, founded.place.running(
-        "mirror", node.url, founded.place.directory / "copy", "--port", "0"
-    ) as copy:
+    with (
+        founded.serve() as node,
+        founded.place.running("mirror", node.url, founded.place.directory / "copy", "--port", "0") as copy,
+    ):
         raw = party.pool("P-1")
         answer = httpx.post(f"{copy.url}/entries", content=raw, headers=headers)
         assert answer.status_code == 201
@@ -350,9 +351,7 @@ def test_a_mirror_forwards_and_catches_up(founded):
         again = httpx.post(f"{copy.url}/entries", content=raw, headers=headers)
         assert (again.status_code, again.headers["location"]) == (201, where)
         receipt = until(lambda: (got := httpx.get(copy.url + where)).status_code == 200 and got.content)
-        assert (
-            verify_receipt(receipt, raw, founded.key, "node.example/test").leaf_index == proved.leaf_index
-        )
+        assert verify_receipt(receipt, raw, founded.key, "node.example/test").leaf_index == proved.leaf_index
         refused = httpx.post(f"{copy.url}/entries", content=party.pool("P-1", label="x"), headers=headers)
         assert refused.status_code == 400
         assert httpx.post(f"{copy.url}/entries", content=b"\xa0", headers=headers).status_code == 400
