@@ -327,39 +327,37 @@ def until(check):
 def test_a_mirror_forwards_and_catches_up(founded):
     party = founded.party()
     headers = {"content-type": "application/cose"}
-    with founded.serve() as node:  # noqa: SIM117 - one stops before the other
-        with founded.place.running(
-            "mirror", node.url, founded.place.directory / "copy", "--port", "0"
-        ) as copy:
-            raw = party.pool("P-1")
-            stale = party.sign({"type": "identity.declared"}, iat=IAT - 10**9)
-            answer = httpx.post(f"{copy.url}/entries", content=raw, headers=headers)
-            assert answer.status_code == 201
-            proved = verify_receipt(answer.content, raw, founded.key, "node.example/test")
-            where = answer.headers["location"]
-            again = httpx.post(f"{copy.url}/entries", content=raw, headers=headers)
-            assert (again.status_code, again.headers["location"]) == (201, where)
-            receipt = until(lambda: (got := httpx.get(copy.url + where)).status_code == 200 and got.content)
-            assert (
-                verify_receipt(receipt, raw, founded.key, "node.example/test").leaf_index == proved.leaf_index
-            )
-            refused = httpx.post(f"{copy.url}/entries", content=stale, headers=headers)
-            assert (refused.status_code, refused.headers["content-type"][:11]) == (400, "application")
-            assert httpx.post(f"{copy.url}/entries", content=b"\xa0", headers=headers).status_code == 400
-            batch = httpx.post(
-                f"{copy.url}/api/v1/batch?dry_run=1",
-                content=party.pool("P-2") + stale,
-                headers={"content-type": "application/cose-seq"},
-            ).json()
-            assert batch[0]["known"] is False
-            assert batch[1]["findings"]
-            assert httpx.get(f"{copy.url}/forks").json() == {"forks": [], "undecided": []}
-            assert node.stop()[0] == 0
-            away = httpx.post(f"{copy.url}/entries", content=party.pool("P-3"), headers=headers)
-            assert away.status_code == 503
-            assert "nothing was queued" in away.text or away.headers["content-type"].endswith("cbor")
-            assert httpx.get(f"{copy.url}/checkpoint").status_code == 200
-            assert copy.stop()[0] == 0
+    with (
+        founded.serve() as node,
+        founded.place.running("mirror", node.url, founded.place.directory / "copy", "--port", "0") as copy,
+    ):
+        raw = party.pool("P-1")
+        stale = party.sign({"type": "identity.declared"}, iat=IAT - 10**9)
+        answer = httpx.post(f"{copy.url}/entries", content=raw, headers=headers)
+        assert answer.status_code == 201
+        proved = verify_receipt(answer.content, raw, founded.key, "node.example/test")
+        where = answer.headers["location"]
+        again = httpx.post(f"{copy.url}/entries", content=raw, headers=headers)
+        assert (again.status_code, again.headers["location"]) == (201, where)
+        receipt = until(lambda: (got := httpx.get(copy.url + where)).status_code == 200 and got.content)
+        assert verify_receipt(receipt, raw, founded.key, "node.example/test").leaf_index == proved.leaf_index
+        refused = httpx.post(f"{copy.url}/entries", content=stale, headers=headers)
+        assert (refused.status_code, refused.headers["content-type"][:11]) == (400, "application")
+        assert httpx.post(f"{copy.url}/entries", content=b"\xa0", headers=headers).status_code == 400
+        batch = httpx.post(
+            f"{copy.url}/api/v1/batch?dry_run=1",
+            content=party.pool("P-2") + stale,
+            headers={"content-type": "application/cose-seq"},
+        ).json()
+        assert batch[0]["known"] is False
+        assert batch[1]["findings"]
+        assert httpx.get(f"{copy.url}/forks").json() == {"forks": [], "undecided": []}
+        assert node.stop()[0] == 0
+        away = httpx.post(f"{copy.url}/entries", content=party.pool("P-3"), headers=headers)
+        assert away.status_code == 503
+        assert "nothing was queued" in away.text or away.headers["content-type"].endswith("cbor")
+        assert httpx.get(f"{copy.url}/checkpoint").status_code == 200
+        assert copy.stop()[0] == 0
     report = verify(founded.place.directory / "copy", ledger_key=founded.key)
     assert (report.verdict, report.keep) == (Verdict.VALID, verify(founded.directory).keep)
     # No receipt is lost: every entry has one under a head that was given.

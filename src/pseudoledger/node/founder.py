@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -20,12 +21,14 @@ from typing import Any
 from fastapi import FastAPI
 
 from pseudoledger.errors import PseudoledgerError, StoreError
+from pseudoledger.ledger.policy import TrustPolicy
 from pseudoledger.node.app import create_app
+from pseudoledger.node.cosigning import Cosigner
 from pseudoledger.node.front import Front
 from pseudoledger.node.group import GroupCommit
 from pseudoledger.node.limits import Buckets, WriteTokens
 from pseudoledger.node.metrics import Metrics
-from pseudoledger.node.node import Node, Role
+from pseudoledger.node.node import Node, Role, Standing
 from pseudoledger.node.reading import Reader
 from pseudoledger.node.registering import LocalRegistrar, Registering, RemoteRegistrar, answer
 from pseudoledger.node.scrapi import Gate
@@ -49,6 +52,8 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     simulated_ms: int | None = None
     """The time of a ledger whose clock is simulated; None for the system's."""
+    witnesses: TrustPolicy | None = None
+    """Whom to ask for cosignatures, and how many are wanted."""
     log_requests: bool = False
 
     def clock(self) -> int:
@@ -61,15 +66,25 @@ def founder_app(registering: Registering, settings: Settings) -> Front:
     metrics = Metrics()
     reader = Reader(settings.directory)
     group = GroupCommit(registering, metrics)
+    cosigner = _cosigner(settings, reader, group)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         group.start()
+        collecting = asyncio.create_task(cosigner.run()) if cosigner else None
         try:
             yield
         finally:
+            if collecting is not None:
+                collecting.cancel()
+                await asyncio.wait([collecting])
             await group.stop()
             reader.close()
+
+    def standing() -> Standing:
+        if cosigner is None:
+            return Standing()
+        return Standing(witnesses=cosigner.witnesses, quorum_met=cosigner.quorum_met)
 
     def size() -> int:
         with reader.view() as view:
@@ -82,9 +97,16 @@ def founder_app(registering: Registering, settings: Settings) -> Front:
         role=Role.FOUNDER,
         now=now_of(reader, settings.clock),
         forks=settings.directory / "forks",
+        standing=standing,
     )
     gate = Gate(tokens=settings.tokens, buckets=Buckets(settings.rate, settings.burst))
     return create_app(node, gate=gate, metrics=metrics, origins=settings.cors_origins, lifespan=lifespan)
+
+
+def _cosigner(settings: Settings, reader: Reader, group: GroupCommit) -> Cosigner | None:
+    if settings.witnesses is None:
+        return None
+    return Cosigner(policy=settings.witnesses, reader=reader, publish=group.publish_cosigned)
 
 
 def now_of(reader: Reader, clock: Callable[[], int]) -> Callable[[], int]:
