@@ -274,11 +274,7 @@ class _ChunkCheck:
         )
 
     def _check_head(self, row: _BlockRow, index: int) -> None:
-        """Verify the ledger's signature over the head that ends with a block, over the root as stored.
-
-        A mirror has none where it was given none: that takes receipts away and changes nothing. The chain
-        counts them.
-        """
+        """Verify the ledger's signature over the head that ends with a block; the chain counts the missing ones."""
         match row:
             case (_, _, _, _, _, b""):
                 return
