@@ -341,13 +341,8 @@ def test_a_mirror_forwards_and_catches_up(founded):
         assert (again.status_code, again.headers["location"]) == (201, where)
         receipt = until(lambda: (got := httpx.get(copy.url + where)).status_code == 200 and got.content)
         assert verify_receipt(receipt, raw, founded.key, "node.example/test").leaf_index == proved.leaf_index
-<<<<<<< HEAD
-        refused = httpx.post(f"{copy.url}/entries", content=party.pool("P-1", label="x"), headers=headers)
-        assert refused.status_code == 400
-=======
         refused = httpx.post(f"{copy.url}/entries", content=stale, headers=headers)
         assert (refused.status_code, refused.headers["content-type"][:11]) == (400, "application")
->>>>>>> mirror
         assert httpx.post(f"{copy.url}/entries", content=b"\xa0", headers=headers).status_code == 400
         batch = httpx.post(
             f"{copy.url}/api/v1/batch?dry_run=1",
