@@ -12,13 +12,14 @@ import typer
 from pseudoledger.cli.command import JsonOption, LedgerOption, group, plain
 from pseudoledger.cli.desk import Desk, read_file, write_file
 from pseudoledger.cli.failure import WrongUse
+from pseudoledger.cli.nodes import NodeKeyOption, NodeOption, place_of
 from pseudoledger.cli.show import Facts, present, progress
 from pseudoledger.cli.statements import find_statement
 from pseudoledger.cli.values import did
 from pseudoledger.ledger.export import export_tiles
 from pseudoledger.ledger.receipt import decode_receipt, verify_receipt
+from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.transparent import attach, detach
-from pseudoledger.registrar import receipt_of
 from pseudoledger.statement import envelope
 
 receipts = group("receipt", "Proofs that a statement stands on a ledger.")
@@ -38,14 +39,17 @@ def get(
         bool, typer.Option("--transparent", help="Write the statement with its receipt inside.")
     ] = False,
     ledger: LedgerOption = None,
+    node: NodeOption = None,
+    node_key: NodeKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the receipt of an entry: its proof under the block that seals it, signed by the ledger."""
-    with contextlib.closing(Desk(ledger)) as desk:
+    with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
         raw, index = find_statement(desk, what)
-        if index is None:
+        entry = None if index is None else desk.ledger.entry(index)
+        if index is None or entry is None:
             raise WrongUse(f"{what} is not on this ledger", hint="submit it first")
-        receipt = receipt_of(desk.store, desk.state.origin, index)
+        receipt = desk.ledger.receipt(entry)
         write_file(out, attach(raw, [receipt]) if transparent else receipt)
         decoded = decode_receipt(receipt)
         value = {
@@ -119,8 +123,8 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write the ledger as static files that any web server can serve; a second run writes what is new."""
-    with contextlib.closing(Desk(directory)) as desk, progress("exporting", None) as meter:
-        done = export_tiles(desk.store, out, progress=meter.advance)
+    with contextlib.closing(Store.open_reader(directory)) as store, progress("exporting", None) as meter:
+        done = export_tiles(store, out, progress=meter.advance)
     value = {"out": str(out), **asdict(done)}
     facts = [
         ("folder", str(out)),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pseudoledger.audit.verifier.report import Fault, at_entry
+from pseudoledger.audit.verifier.stored import integrity_faults
 from pseudoledger.errors import InvalidSignature, MalformedError, PseudoledgerError
 from pseudoledger.identity.keys import Signed, verify_chunk, verify_many
 from pseudoledger.ledger.database import explained, open_readonly
@@ -123,8 +124,7 @@ class EntryReader:
     def integrity(self) -> tuple[str, ...]:
         """Let SQLite check the file: pages, that every index fits its table, that what is unique is."""
         with explained(self._basis.path):
-            found = [row[0] for row in self._rows("PRAGMA integrity_check(16)")]
-        return tuple(text for text in found if text != "ok")
+            return integrity_faults(self._db)
 
     def _rows(self, query: str, *values: int) -> list[Any]:
         return self._db.execute(query, values).fetchall()
