@@ -12,8 +12,8 @@ from pathlib import Path
 import cbor2
 import httpx
 import pytest
+from processes import ORIGIN
 
-from conftest import ORIGIN
 from pseudoledger.errors import MalformedError
 from pseudoledger.identity.keys import key_from_did
 from pseudoledger.ledger.checkpoint import log_key, parse_checkpoint, verify_checkpoint
@@ -116,7 +116,7 @@ def test_tiles_and_checkpoint_agree_and_are_cacheable(founded):
             if size == 8 or time.monotonic() > deadline:
                 break
         assert size == 8, "an idle node publishes what it sealed"
-        checkpoint = verify_checkpoint(note, ORIGIN, [log_key(ORIGIN, key_from_did(founded.key))])
+        checkpoint = verify_checkpoint(answer.content, ORIGIN, [log_key(ORIGIN, key_from_did(founded.key))])
         assert checkpoint.checkpoint.origin == ORIGIN
         headers = {"if-none-match": answer.headers["etag"]}
         assert httpx.get(f"{node.url}/checkpoint", headers=headers).status_code == 304

@@ -20,7 +20,13 @@ from pseudoledger.errors import ConflictError, StoreError
 from pseudoledger.identity.keys import Signer
 from pseudoledger.ledger import checkpoint, fork, note
 from pseudoledger.ledger.policy import parse_policy
-from pseudoledger.node.witness import REQUEST_BYTES_MAX, Witness, create_witness
+from pseudoledger.node.add_checkpoint import (
+    REQUEST_BYTES_MAX,
+    Submission,
+    format_submission,
+    parse_submission,
+)
+from pseudoledger.node.witness import Witness, create_witness
 from pseudoledger.node.witness_record import Owner, WitnessRecord, owner_of
 
 PL = str(Path(sys.executable).with_name("pl"))
@@ -96,6 +102,15 @@ def verified(answer, log, size):
 
 
 # Growing
+
+
+@pytest.mark.parametrize(("old", "size"), [(0, 0), (0, 7), (5, 7), (7, 7), (5, 64)])
+def test_reading_a_request_is_the_inverse_of_writing(log, old, size):
+    raw = log.request(old, size)
+    found = parse_submission(raw)
+    assert found == Submission(old=old, proof=log.proof(old, size), note=note.parse_note(log.sign(size)))
+    assert found.claim.size == size
+    assert format_submission(found) == raw
 
 
 def test_every_pair_of_sizes(log, clock, tmp_path):

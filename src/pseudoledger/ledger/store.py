@@ -230,7 +230,19 @@ class Store:
 
     def checkpoint(self) -> bytes | None:
         """Return the newest published checkpoint."""
-        row = self._one("SELECT value FROM meta WHERE name = 'checkpoint'")
+        return self._read_meta("checkpoint")
+
+    def keep_cosigned(self, checkpoint: bytes) -> None:
+        """Store the newest checkpoint that carries cosignatures."""
+        with explained(self.path):
+            self._write_meta("cosigned", checkpoint)
+
+    def cosigned(self) -> bytes | None:
+        """Return the newest checkpoint that carries cosignatures, None if there never was one."""
+        return self._read_meta("cosigned")
+
+    def _read_meta(self, name: str) -> bytes | None:
+        row = self._one("SELECT value FROM meta WHERE name = ?", name)
         return None if row is None else bytes(row[0])
 
     # Reading

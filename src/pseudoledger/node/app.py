@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pseudoledger.errors import PseudoledgerError, StoreError
-from pseudoledger.node import api, pages, scrapi, statics
+from pseudoledger.node import api, forks, pages, scrapi, statics
 from pseudoledger.node import metrics as counted
 from pseudoledger.node.front import Front
 from pseudoledger.node.metrics import Metrics
@@ -51,6 +51,7 @@ def create_app(
     app.router.routes += [
         *scrapi.routes(node),
         *statics.routes(node),
+        *forks.routes(node),
         *counted.routes(measured),
         *pages.routes(node),
     ]

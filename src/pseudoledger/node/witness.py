@@ -1,13 +1,7 @@
 """A witness, C2SP tlog-witness v1.0.0: cosigns checkpoints of logs that it saw grow, and serves the last.
 
-    POST /add-checkpoint
-    old 20852014                                        size that the witness cosigned last
-    PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=         consistency proof from there, at most 63 lines
-
-    example.com/behind-the-sofa                         the checkpoint, signed by the log
-    ...
-
-    GET /<sha256hex(origin)>/checkpoint
+    POST /add-checkpoint                  see `add_checkpoint`
+    GET /<sha256hex(origin)>/checkpoint   the last checkpoint that it cosigned, with its cosignature
 
 It serves every log of its policy file, whoever's. The checks stand in the order of the specification: form 400,
 origin 404, signature 403, an old size above the new 400, an old size that is not the one on record 409, proof and
@@ -21,9 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -43,28 +35,20 @@ from pseudoledger.errors import (
     VerificationError,
 )
 from pseudoledger.identity.keys import Signer, did_from_key
-from pseudoledger.ledger.checkpoint import Checkpoint, add_signatures, cosign, parse_claim
+from pseudoledger.ledger.checkpoint import add_signatures, cosign
 from pseudoledger.ledger.description import sync_directory
 from pseudoledger.ledger.fork import ForkProof, format_fork, verify_fork
 from pseudoledger.ledger.note import (
-    NOTE_BYTES_MAX,
     SignedNote,
     VerifierKey,
-    decode_base64,
     format_note,
     format_signatures,
-    parse_note,
     verify_note,
 )
 from pseudoledger.ledger.policy import TrustPolicy
-from pseudoledger.ledger.tree import EMPTY_ROOT, HASH_BYTES, verify_consistency
+from pseudoledger.ledger.tree import EMPTY_ROOT, verify_consistency
+from pseudoledger.node.add_checkpoint import REQUEST_BYTES_MAX, Submission, parse_submission
 from pseudoledger.node.witness_record import Cosigned, WitnessRecord
-
-PROOF_LINES_MAX = 63
-"""Most lines of a consistency proof."""
-
-REQUEST_BYTES_MAX = NOTE_BYTES_MAX + 64 * 46
-"""Longest request read: a note, and 64 lines of at most 46 bytes before it."""
 
 READ_SECONDS = 10
 """Time in which a request has to arrive whole."""
@@ -72,43 +56,11 @@ READ_SECONDS = 10
 FORKS_MAX = 64
 """Most fork proofs kept; each one alone convicts its log."""
 
-_OLD = re.compile(rb"old (0|[1-9][0-9]{0,18})")
 _LOG = logging.getLogger("pseudoledger.witness")
 
 
 class UnknownOrigin(PeerError):
     """The witness knows no log of this origin (404)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
-    """A request to cosign; nothing in it is verified."""
-
-    old: int
-    """Size that the sender believes was cosigned last."""
-    proof: tuple[bytes, ...]
-    """Consistency proof from there."""
-    note: SignedNote
-    claim: Checkpoint
-    """What the text of the note says."""
-
-
-def parse_submission(body: bytes) -> Submission:
-    """Parse the body of `add-checkpoint`; raise MalformedError if it is not of its form."""
-    head, blank, rest = body.partition(b"\n\n")
-    if not blank:
-        raise _malformed("no blank line before the checkpoint")
-    first, *lines = head.split(b"\n")
-    match = _OLD.fullmatch(first)
-    if match is None or int(match[1]) >= 2**63:
-        raise _malformed("the first line is `old` and a size without leading zeros")
-    if len(lines) > PROOF_LINES_MAX:
-        raise _malformed(f"a proof has at most {PROOF_LINES_MAX} lines")
-    proof = tuple(decode_base64(line) for line in lines)
-    if any(len(item) != HASH_BYTES for item in proof):
-        raise _malformed("a line of the proof is one hash of 32 bytes")
-    note = parse_note(rest)
-    return Submission(old=int(match[1]), proof=proof, note=note, claim=parse_claim(note.text))
 
 
 class Witness:
@@ -156,7 +108,9 @@ class Witness:
             raise UnknownOrigin(f"this witness does not watch {claim.origin}")
         note = _signed_by(asked.note, keys)
         if asked.old > claim.size:
-            raise _malformed(f"the old size {asked.old} lies above the new size {claim.size}")
+            raise MalformedError(
+                f"the old size {asked.old} lies above the new size {claim.size}", code="witness.old"
+            )
         last: Cosigned | None = None
         try:
             with self._record.deciding(claim.origin) as turn:
@@ -305,7 +259,3 @@ _PLAIN = {"content-type": "text/plain; charset=utf-8"}
 def _text(status: int, message: str, *, close: bool = False) -> Response:
     headers = {**_PLAIN, "connection": "close"} if close else _PLAIN
     return Response(f"{message}\n", status_code=status, headers=headers)
-
-
-def _malformed(message: str) -> MalformedError:
-    return MalformedError(message, code="witness.form")
