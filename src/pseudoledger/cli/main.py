@@ -33,6 +33,7 @@ from pseudoledger.cli import (
     ledger,
     market,
     market_match,
+    mirror,
     offer,
     payment,
     policy,
@@ -54,6 +55,7 @@ SUMMARY = (
 PARTS = (
     ledger,
     serve,
+    mirror,
     verify,
     govern,
     identity,

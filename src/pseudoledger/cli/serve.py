@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from pseudoledger.cli.command import plain
-from pseudoledger.cli.desk import Desk
+from pseudoledger.cli.desk import Desk, read_file
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import Facts, present
+from pseudoledger.ledger.policy import parse_policy
 
 app = typer.Typer()
 APPS = (app,)
@@ -38,6 +39,12 @@ OriginsOption = Annotated[
     list[str] | None,
     typer.Option("--cors-origin", help="Web origin whose scripts may read this node; nobody by default."),
 ]
+WitnessesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--witnesses", help="Policy file (C2SP tlog-policy) of witnesses to ask for cosignatures, with URLs."
+    ),
+]
 LogOption = Annotated[bool, typer.Option("--log-requests", help="Log a line for each request.")]
 
 
@@ -62,6 +69,7 @@ def serve(
     rate: RateOption = 10_000,
     burst: BurstOption = 20_000,
     origins: OriginsOption = None,
+    witnesses: WitnessesOption = None,
     log_requests: LogOption = False,
 ) -> None:
     """Serve a ledger: statements in, receipts, checkpoint, tiles, JSON and pages out, until it is stopped."""
@@ -83,6 +91,7 @@ def serve(
             burst=burst,
             cors_origins=tuple(origins or ()),
             simulated_ms=desk.clock() if desk.simulated else None,
+            witnesses=parse_policy(read_file(witnesses)) if witnesses else None,
             log_requests=log_requests,
         )
         with desk.registrar() as registrar:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -20,12 +22,14 @@ from typing import Any
 from fastapi import FastAPI
 
 from pseudoledger.errors import PseudoledgerError, StoreError
+from pseudoledger.ledger.policy import TrustPolicy
 from pseudoledger.node.app import create_app
+from pseudoledger.node.cosigning import Cosigner
 from pseudoledger.node.front import Front
 from pseudoledger.node.group import GroupCommit
 from pseudoledger.node.limits import Buckets, WriteTokens
 from pseudoledger.node.metrics import Metrics
-from pseudoledger.node.node import Node, Role
+from pseudoledger.node.node import Node, Role, Standing
 from pseudoledger.node.reading import Reader
 from pseudoledger.node.registering import LocalRegistrar, Registering, RemoteRegistrar, answer
 from pseudoledger.node.scrapi import Gate
@@ -49,6 +53,8 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     simulated_ms: int | None = None
     """The time of a ledger whose clock is simulated; None for the system's."""
+    witnesses: TrustPolicy | None = None
+    """Whom to ask for cosignatures, and how many are wanted."""
     log_requests: bool = False
 
     def clock(self) -> int:
@@ -61,15 +67,25 @@ def founder_app(registering: Registering, settings: Settings) -> Front:
     metrics = Metrics()
     reader = Reader(settings.directory)
     group = GroupCommit(registering, metrics)
+    cosigner = _cosigner(settings, reader, group)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         group.start()
+        collecting = asyncio.create_task(cosigner.run()) if cosigner else None
         try:
             yield
         finally:
+            if collecting is not None:
+                collecting.cancel()
+                await asyncio.wait([collecting])
             await group.stop()
             reader.close()
+
+    def standing() -> Standing:
+        if cosigner is None:
+            return Standing()
+        return Standing(witnesses=cosigner.witnesses, quorum_met=cosigner.quorum_met)
 
     def size() -> int:
         with reader.view() as view:
@@ -82,9 +98,16 @@ def founder_app(registering: Registering, settings: Settings) -> Front:
         role=Role.FOUNDER,
         now=now_of(reader, settings.clock),
         forks=settings.directory / "forks",
+        standing=standing,
     )
     gate = Gate(tokens=settings.tokens, buckets=Buckets(settings.rate, settings.burst))
     return create_app(node, gate=gate, metrics=metrics, origins=settings.cors_origins, lifespan=lifespan)
+
+
+def _cosigner(settings: Settings, reader: Reader, group: GroupCommit) -> Cosigner | None:
+    if settings.witnesses is None:
+        return None
+    return Cosigner(policy=settings.witnesses, reader=reader, publish=group.publish_cosigned)
 
 
 def now_of(reader: Reader, clock: Callable[[], int]) -> Callable[[], int]:
@@ -103,11 +126,15 @@ def run(registrar: Registrar, settings: Settings) -> None:
     Raises StoreError if the other process cannot listen, or ends by itself.
     """
     ours, theirs = socket.socketpair()
-    with theirs:
+    alive, watched = socket.socketpair()
+    with theirs, watched:
         # A session of its own: what the terminal interrupts is this process, which then ends the other in order.
         child = subprocess.Popen(  # noqa: S603 - our own interpreter and words
-            [sys.executable, "-P", "-m", "pseudoledger.node.founder", str(theirs.fileno())],
-            pass_fds=(theirs.fileno(),),
+            [
+                *(sys.executable, "-P", "-m", "pseudoledger.node.founder"),
+                *(str(theirs.fileno()), str(watched.fileno())),
+            ],
+            pass_fds=(theirs.fileno(), watched.fileno()),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -125,11 +152,12 @@ def run(registrar: Registrar, settings: Settings) -> None:
         if failure is None:
             answer(line, LocalRegistrar(registrar))
     registrar.close()
-    try:
-        child.wait(_GRACE_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+    with alive:
+        try:
+            child.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
     if failure is not None:
         raise failure
     if not asked_to_stop:
@@ -158,8 +186,20 @@ def _handled(stop: Callable[[int, FrameType | None], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _http(descriptor: int) -> None:
+def _end_with(descriptor: int) -> None:
+    """End this process as soon as the one that registers is gone: it answers nothing more, and frees the port."""
+
+    def watch() -> None:
+        with socket.socket(fileno=descriptor) as watched:
+            watched.recv(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="watch").start()
+
+
+def _http(descriptor: int, watched: int) -> None:
     """Speak HTTP: what runs in the other process."""
+    _end_with(watched)
     line: Connection[Any, Any] = Connection(descriptor)
     settings: Settings = line.recv()
     set_up_logging(requests=settings.log_requests)
@@ -178,4 +218,4 @@ def _http(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    _http(int(sys.argv[1]))
+    _http(int(sys.argv[1]), int(sys.argv[2]))

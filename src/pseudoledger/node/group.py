@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -57,13 +58,23 @@ class GroupCommit:
     def start(self) -> None:
         """Begin to register what is submitted."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="group commit")
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Let nobody wait for a loop that is over; a fault of ours ends the node, so that it is seen."""
+        failed = not task.cancelled() and task.exception() is not None
+        _fail(self._queue, Unavailable("the node is stopping"))
+        self._stopping = True
+        if failed:
+            _log.critical("the queue before the registrar failed", exc_info=task.exception())
+            signal.raise_signal(signal.SIGTERM)
 
     async def stop(self) -> None:
         """Register what waits, take nothing more, publish the newest checkpoint and let the ledger go."""
         self._stopping = True
         self._wake.set()
         if self._task is not None:
-            await self._task
+            await asyncio.wait([self._task])
         await self._here(self._registrar.close)
         self._thread.shutdown()
 
@@ -109,18 +120,17 @@ class GroupCommit:
                 continue
             batch = self._take()
             statements = [statement for waiting in batch for statement in waiting.statements]
+            outcomes: list[Outcome] = []
+            reason = Unavailable("registering failed", hint="send it again in a moment")
             try:
                 outcomes = await self._here(partial(self._register, statements))
             except PseudoledgerError as error:
                 _log.error("nothing was registered", extra={"reason": error.message})
-                for waiting in batch:
-                    _fail(waiting, Unavailable(error.message, hint=error.hint))
-                continue
-            except Exception as error:  # noqa: BLE001
-                # A fault of ours must not leave anybody waiting for ever; who sent it may send it again.
-                _log.exception("registering failed")
-                for waiting in batch:
-                    _fail(waiting, Unavailable(f"registering failed ({type(error).__name__})"))
+                reason = Unavailable(error.message, hint=error.hint)
+            finally:
+                if not outcomes:
+                    _fail(batch, reason)
+            if not outcomes:
                 continue
             self._metrics.count(outcomes)
             at = 0
@@ -157,6 +167,8 @@ class GroupCommit:
             return self._registrar.register(statements)
 
 
-def _fail(waiting: _Waiting, error: Unavailable) -> None:
-    if not waiting.outcomes.done():
-        waiting.outcomes.set_exception(error)
+def _fail(batch: Iterable[_Waiting], error: Unavailable) -> None:
+    """Answer everybody who waits that nothing was registered."""
+    for waiting in batch:
+        if not waiting.outcomes.done():
+            waiting.outcomes.set_exception(error)

@@ -98,7 +98,8 @@ class _Server(uvicorn.Server):
         if self.started and sockets:
             host, port = sockets[0].getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
-            print(f"{self._greeting} at {self._scheme}://{shown}:{port}", flush=True)  # noqa: T201 - the answer itself
+            sys.stdout.write(f"{self._greeting} at {self._scheme}://{shown}:{port}\n")
+            sys.stdout.flush()
 
 
 def set_up_logging(*, requests: bool) -> None:

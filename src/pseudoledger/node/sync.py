@@ -65,9 +65,9 @@ class Synced:
 
 
 class Contradicted(VerificationError):
-    """A checkpoint signed by the ledger contradicts what is held. `read` reads its tree, where that is larger."""
+    """A checkpoint signed by the ledger contradicts what is held. `read` reads its tree."""
 
-    def __init__(self, note: bytes, said: Checkpoint, read: ReadHashes | None) -> None:
+    def __init__(self, note: bytes, said: Checkpoint, read: ReadHashes) -> None:
         super().__init__(
             f"a checkpoint of {said.size} entries, signed by the ledger, contradicts what is held here",
             hint="the ledger has shown two histories",
@@ -129,7 +129,7 @@ class Sync:
             if not signed:
                 raise _unsigned(said)
             if believer.root_at(said.size) != said.root:
-                raise Contradicted(note, said, None)
+                raise Contradicted(note, said, TileHashes(said.size, said.root, self._upstream.fetch).read)
         else:
             hashes = TileHashes(said.size, said.root, self._upstream.fetch)
             self._compare(note, said, hashes, signed=signed)

@@ -49,8 +49,12 @@ class Upstream:
         self._ahead: dict[Tile | Bundle, Future[bytes]] = {}
         self._ended = threading.Event()
 
+    def interrupt(self) -> None:
+        """Let whatever is under way fail soon, and whatever comes."""
+        self._ended.set()
+
     def close(self) -> None:
-        """Let go of the connections; what is under way ends soon. Idempotent."""
+        """Let go of the connections. Idempotent."""
         self._ended.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._client.close()
@@ -104,6 +108,7 @@ class Upstream:
 
     def _exchange(self, method: str, path: str, limit: int, **sent: Any) -> bytes:
         url = f"{self.url}/{path}"
+        self._go_on(url)
         until = time.monotonic() + BODY_S
         try:
             with self._client.stream(method, url, **sent) as response:
@@ -119,6 +124,10 @@ class Upstream:
                 f"{url}: {str(error) or type(error).__name__}", hint="check the URL, or try again later"
             ) from error
 
+    def _go_on(self, url: str) -> None:
+        if self._ended.is_set():
+            raise PeerUnreachable(f"{url}: was left, as this program is stopping")
+
     def _body(self, url: str, response: httpx.Response, limit: int, until: float) -> bytes:
         parts: list[bytes] = []
         size = 0
@@ -126,8 +135,9 @@ class Upstream:
             size += len(part)
             if size > limit:
                 raise PeerUnreachable(f"{url}: answered more than {limit} bytes")
-            if time.monotonic() > until or self._ended.is_set():
+            if time.monotonic() > until:
                 raise PeerUnreachable(f"{url}: took more than {BODY_S:.0f} s", hint="try again later")
+            self._go_on(url)
             parts.append(part)
         return b"".join(parts)
 

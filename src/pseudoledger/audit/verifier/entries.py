@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pseudoledger.audit.verifier.report import Fault, at_entry
-from pseudoledger.audit.verifier.stored import schema_faults
+from pseudoledger.audit.verifier.stored import integrity_faults
 from pseudoledger.errors import InvalidSignature, MalformedError, PseudoledgerError
 from pseudoledger.identity.keys import Signed, verify_chunk, verify_many
 from pseudoledger.ledger.database import explained, open_readonly
@@ -122,17 +122,9 @@ class EntryReader:
         return _ChunkCheck(self._basis, start, stop, hashes, blocks).run(rows, self._judge)
 
     def integrity(self) -> tuple[str, ...]:
-        """Let SQLite check the file: pages, that every index fits its table, that what is unique is.
-
-        An index over an expression is checked by evaluating it, for which SQLite wants the schema trusted: it
-        is, where it reads as released. Another schema is a fault by itself and is not evaluated.
-        """
+        """Let SQLite check the file: pages, that every index fits its table, that what is unique is."""
         with explained(self._basis.path):
-            if schema_faults(self._db):
-                return ()
-            self._db.execute("PRAGMA trusted_schema = ON")
-            found = [row[0] for row in self._rows("PRAGMA integrity_check(16)")]
-        return tuple(text for text in found if text != "ok")
+            return integrity_faults(self._db)
 
     def _rows(self, query: str, *values: int) -> list[Any]:
         return self._db.execute(query, values).fetchall()
@@ -275,11 +267,7 @@ class _ChunkCheck:
         )
 
     def _check_head(self, row: _BlockRow, index: int) -> None:
-        """Verify the ledger's signature over the head that ends with a block, over the root as stored.
-
-        A mirror has none where it was given none: that takes receipts away and changes nothing. The chain
-        counts them.
-        """
+        """Verify the ledger's signature over the head that ends with a block; the chain counts the missing ones."""
         match row:
             case (_, _, _, _, _, b""):
                 return
