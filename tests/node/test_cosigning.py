@@ -23,7 +23,7 @@ from pseudoledger.node import cosigning
 from pseudoledger.node.cosigning import Cosigner
 from pseudoledger.node.reading import Reader
 from pseudoledger.node.witness import Witness, create_witness
-from pseudoledger.node.witness_record import Owner, WitnessRecord
+from pseudoledger.node.witness_record import Owner, WitnessRecord, owner_of
 from pseudoledger.registrar import Registered, Registrar
 from pseudoledger.statement import envelope, payload, sealed
 from pseudoledger.statement.kinds.ledger import Policy
@@ -475,7 +475,7 @@ def test_a_receipt_with_a_cosigned_checkpoint(ledger, ring, files, capsys):
     pl(capsys, "receipt verify last.scitt last.receipt --policy none.policy", 1)
 
 
-def test_a_policy_can_be_shown_and_tried(ledger, ring, files, capsys):
+def test_a_policy_can_be_shown_and_tried(ledger, ring, files, tmp_path, capsys):
     shown = json.loads(pl(capsys, "policy show trust.policy --checkpoint cosigned --json"))
     assert shown["groups"] == [{"name": "all-of-them", "threshold": 2, "members": ["w1", "w2", "w3"]}]
     assert [item["witness"] for item in shown["cosigned"]] == ["w1", "w2", "w3"]
@@ -484,7 +484,7 @@ def test_a_policy_can_be_shown_and_tried(ledger, ring, files, capsys):
     assert pl(capsys, "policy log") == f"log {note.format_vkey(ring.policy.logs[0].key)}\n"
     said = pl(
         capsys,
-        f"policy witness {ring.records[0]._db.execute('SELECT did FROM witness').fetchone()[0]} --name w1.example --label w1 --url http://w1.test/",
+        f"policy witness {owner_of(tmp_path / 'ring' / 'w1').did} --name w1.example --label w1 --url http://w1.test/",
     )
     assert said == f"witness w1 {note.format_vkey(ring.policy.witnesses[0].key)} http://w1.test/\n"
     pl(capsys, f"policy witness {LEDGER_KEY.did}", 2)

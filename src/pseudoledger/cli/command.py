@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -20,6 +21,7 @@ from rich.markup import escape
 
 from pseudoledger.cli.desk import Desk, Signed, write_file
 from pseudoledger.cli.failure import CHECK_FAILED
+from pseudoledger.cli.nodes import NodeKeyOption, NodeOption, place_of
 from pseudoledger.cli.show import Facts, Sheet, Shown, errors, present, print_json
 from pseudoledger.identity.keys import Signer
 from pseudoledger.registrar import Answer, Registered
@@ -62,6 +64,11 @@ class Act:
 
 
 Work: TypeAlias = Callable[..., Any]
+
+_PLACE: MappingProxyType[str, tuple[Any, Any]] = MappingProxyType(
+    {"ledger": (LedgerOption, None), "node": (NodeOption, None), "node_key": (NodeKeyOption, None)}
+)
+"""Where the ledger is, as every command asks."""
 
 
 @dataclass(slots=True)
@@ -107,12 +114,14 @@ def reading(app: typer.Typer, name: str, *, examples: Sequence[str]) -> Callable
     """Add a command `work(desk, …) -> Sheet | Facts` that reads a ledger and shows what it found."""
 
     def add(work: Work) -> Work:
-        def run(*, ledger: Path | None, as_json: bool, **arguments: Any) -> None:
-            with contextlib.closing(Desk(ledger)) as desk:
+        def run(
+            *, ledger: Path | None, node: str | None, node_key: str | None, as_json: bool, **arguments: Any
+        ) -> None:
+            with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
                 shown: Shown = work(desk, **arguments)
                 present(shown, as_json=as_json)
 
-        _dress(run, work, ledger=(LedgerOption, None), as_json=(JsonOption, False))
+        _dress(run, work, **_PLACE, as_json=(JsonOption, False))
         app.command(name, epilog=epilog(examples))(run)
         return work
 
@@ -127,13 +136,15 @@ def acting(app: typer.Typer, name: str, *, examples: Sequence[str]) -> Callable[
             *,
             as_: str,
             ledger: Path | None,
+            node: str | None,
+            node_key: str | None,
             clear: list[str] | None,
             out: Path | None,
             dry_run: bool,
             as_json: bool,
             **arguments: Any,
         ) -> None:
-            with contextlib.closing(Desk(ledger)) as desk:
+            with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
                 actor = Acting(desk=desk, name=as_)
                 acts = work(actor, **arguments)
                 acts = [acts] if isinstance(acts, Act) else acts
@@ -143,7 +154,7 @@ def acting(app: typer.Typer, name: str, *, examples: Sequence[str]) -> Callable[
             run,
             work,
             as_=(AsOption, inspect.Parameter.empty),
-            ledger=(LedgerOption, None),
+            **_PLACE,
             clear=(ClearOption, None),
             out=(OutOption, None),
             dry_run=(DryRunOption, False),

@@ -1,7 +1,7 @@
-"""The desk at which one command works: a ledger directory, a keystore and a clock.
+"""The desk at which one command works: a ledger directory or a node, a keystore and a clock.
 
 Reading opens the store without any right to change it; writing opens the registrar, for which the keystore has
-to hold the ledger key. On a ledger founded with a simulated clock the time is what PSEUDOLEDGER_NOW says, or
+to hold the ledger key. Over a node both go through its client. On a ledger founded with a simulated clock the time is what PSEUDOLEDGER_NOW says, or
 that of the last block.
 """
 
@@ -21,18 +21,20 @@ from typing import Any
 import typer
 
 from pseudoledger.cli.failure import WrongUse
+from pseudoledger.cli.nodes import Place, ThroughNode, open_client
 from pseudoledger.cli.values import instant
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.ruleset import tables_for
 from pseudoledger.contract.tables import Tables
 from pseudoledger.contract.things import LedgerState
-from pseudoledger.errors import KeystoreError, PeerUnreachable, StoreError
+from pseudoledger.errors import KeystoreError, PeerUnreachable, StoreError, VerificationError
 from pseudoledger.identity import files
 from pseudoledger.identity.keyfile import check_name
 from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.keystore import KeyInfo, Keystore, keys_directory
 from pseudoledger.identity.last_signed import LastSigned
 from pseudoledger.ledger.store import Store
+from pseudoledger.node.ledgers import DirectoryLedger, Ledger, NodeLedger
 from pseudoledger.registrar import Answer, Registrar
 from pseudoledger.statement import envelope, payload, sealed
 from pseudoledger.statement.kinds import KINDS, Subject
@@ -56,8 +58,8 @@ class Signed:
 class Desk:
     """What one command holds. Close it when the command is done."""
 
-    def __init__(self, directory: Path | None, environ: Mapping[str, str] = os.environ) -> None:
-        self._directory = directory
+    def __init__(self, place: Place | Path | None, environ: Mapping[str, str] = os.environ) -> None:
+        self.place = place if isinstance(place, Place) else Place(directory=place)
         self._environ = environ
         self._stack = contextlib.ExitStack()
         self.keystore = Keystore(keys_directory(environ))
@@ -65,41 +67,53 @@ class Desk:
     def close(self) -> None:
         """Let everything go. Idempotent."""
         self._stack.close()
-        self.__dict__.pop("store", None)
+        self.__dict__.pop("ledger", None)
         self.__dict__.pop("book", None)
 
     @property
     def directory(self) -> Path:
         """The ledger directory; raise WrongUse if none was named."""
-        if self._directory is None:
-            raise WrongUse("no ledger is named", hint="add --ledger DIR, or set PSEUDOLEDGER_DIR")
-        return self._directory
+        if self.place.node is not None:
+            raise WrongUse("this needs the ledger's own directory, not a node", hint="add --ledger DIR")
+        if self.place.directory is None:
+            raise WrongUse(
+                "no ledger is named", hint="add --ledger DIR or --node URL, or set PSEUDOLEDGER_DIR"
+            )
+        return self.place.directory
 
     @property
     def named(self) -> bool:
         """Whether a ledger was named at all."""
-        return self._directory is not None
+        return self.place != Place()
 
     # Reading
 
     @cached_property
-    def store(self) -> Store:
-        """The store, opened to read from."""
-        store = Store.open_reader(self.directory)
-        self._stack.callback(store.close)
-        return store
+    def ledger(self) -> Ledger:
+        """The ledger, opened to read from."""
+        if self.place.node is None:
+            store = Store.open_reader(self.directory)
+            self._stack.callback(store.close)
+            return DirectoryLedger(store)
+        client = open_client(self.place, self.keystore.directory, self._environ)
+        self._stack.callback(client.close)
+        return NodeLedger(client)
 
     @cached_property
     def book(self) -> Book:
         """The book as of the last block."""
-        return Book(self.store)
+        return Book(self.ledger)
 
     @property
     def state(self) -> LedgerState:
         """The ledger's own state."""
         state = self.book.ledger
         if state is None:
-            raise StoreError(f"{self.directory}: the ledger was never founded", hint="found it anew: pl init")
+            raise StoreError(f"{self.place}: the ledger was never founded", hint="found it anew: pl init")
+        if isinstance(self.ledger, NodeLedger) and state.id != self.ledger.client.known.ledger:
+            raise VerificationError(
+                f"{self.place} tells of two ledgers: {state.id} and the one that it proves"
+            )
         return state
 
     @cached_property
@@ -276,8 +290,17 @@ class Desk:
 
     def register(self, statements: Sequence[bytes], *, dry_run: bool) -> list[Answer]:
         """Register statements, or say what registering them would answer."""
-        with self.registrar() as registrar:
-            return registrar.register(statements, dry_run=dry_run)
+        with self.way_in() as way_in:
+            return way_in.register(statements, dry_run=dry_run)
+
+    @contextlib.contextmanager
+    def way_in(self) -> Iterator[Registrar | ThroughNode]:
+        """Open whatever registers: the registrar of a directory, or the node."""
+        if isinstance(self.ledger, NodeLedger):
+            yield ThroughNode(self.ledger.client)
+        else:
+            with self.registrar() as registrar:
+                yield registrar
 
 
 def last_signed_path(keystore: Keystore, name: str) -> Path:

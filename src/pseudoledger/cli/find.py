@@ -17,6 +17,7 @@ from pseudoledger.cli.desk import Desk
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import listed, short, short_did
 from pseudoledger.cli.values import did as did_value
+from pseudoledger.contract.book import sort_name
 from pseudoledger.contract.things import (
     Amendment,
     Bid,
@@ -131,43 +132,26 @@ def find_any(desk: Desk, text: str, *classes: type[Thing]) -> tuple[str, Thing]:
 
 def _by_prefix(desk: Desk, cls: type[Thing], text: str) -> Iterator[str]:
     if _HEX.fullmatch(text):
-        rows = desk.store.tables.execute(
-            "SELECT key FROM things WHERE sort = ? AND key >= ? AND key <= ? ORDER BY key LIMIT 9",
-            [cls.__name__.lower(), text, text + "g"],
-        )
-        yield from (row[0] for row in rows)
+        yield from desk.ledger.keys_that_begin(sort_name(cls), text, limit=9)
 
 
 def _by_number(desk: Desk, cls: type[Thing], text: str) -> Iterator[str]:
     """Find statements by the number in their payload, whose canonical form spells it in one way."""
     noun = NOUNS[cls]
     if noun.numbered and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}", text):
-        rows = desk.store.tables.execute(
-            "SELECT lower(hex(id)) FROM entries WHERE type = ? AND instr(statement, ?) ORDER BY idx LIMIT 64",
-            [noun.kind, f'"number":"{text}"'.encode()],
-        )
-        yield from (row[0] for row in rows)
+        yield from desk.ledger.ids_numbered(noun.kind, text, limit=64)
 
 
 def number_used(desk: Desk, kinds: tuple[str, ...], number: str) -> bool:
     """Tell whether any statement of some kinds has a number, whoever issued it."""
-    marks = ", ".join("?" for _ in kinds)
-    rows = desk.store.tables.execute(
-        f"SELECT 1 FROM entries WHERE type IN ({marks}) AND instr(statement, ?) LIMIT 1",  # noqa: S608 - marks only
-        [*kinds, f'"number":"{number}"'.encode()],
-    )
-    return rows.fetchone() is not None
+    return any(desk.ledger.ids_numbered(kind, number, limit=1) for kind in kinds)
 
 
 def _near(desk: Desk, cls: type[Thing], text: str) -> str:
     """Return a hint with numbers that are like the one given."""
-    path = "$.payload.number" if cls in {Offer, Demand} else "$.number"
     if cls not in {Offer, Demand, Pool, Lease, Invoice}:
         return ""
-    rows = desk.store.tables.execute(
-        "SELECT json_extract(value, ?) FROM things WHERE sort = ? LIMIT 10000", [path, cls.__name__.lower()]
-    )
-    near = difflib.get_close_matches(text, {row[0] for row in rows if row[0]}, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(text, desk.ledger.numbers(sort_name(cls)), n=3, cutoff=0.5)
     return f"did you mean {' or '.join(near)}?" if near else ""
 
 
@@ -221,11 +205,7 @@ def _by_beginning(desk: Desk, text: str) -> list[str]:
     begin = text.removeprefix("did:key:").removesuffix("…")
     if not begin.startswith("z6Mk") or len(begin) < 10:
         return []
-    rows = desk.store.tables.execute(
-        "SELECT key FROM things WHERE sort = ? AND key >= ? AND key < ? ORDER BY key LIMIT 3",
-        [Owner.__name__.lower(), f"did:key:{begin}", f"did:key:{begin}{{"],
-    )
-    return [row[0] for row in rows]
+    return desk.ledger.keys_that_begin(sort_name(Owner), f"did:key:{begin}", limit=3)
 
 
 def party_name(desk: Desk, did: str) -> str:

@@ -13,6 +13,7 @@ from pseudoledger.cli.command import JsonOption, LedgerOption, group, plain, rea
 from pseudoledger.cli.desk import Desk, read_file
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import did_of
+from pseudoledger.cli.nodes import NodeKeyOption, NodeOption, place_of
 from pseudoledger.cli.show import Column, Facts, Sheet, present, short, when
 from pseudoledger.contract.things import Chain, Owner
 from pseudoledger.errors import KeystoreError
@@ -50,12 +51,14 @@ def new(
     ] = None,
     unsealed: UnsealedOption = False,
     ledger: LedgerOption = None,
+    node: NodeOption = None,
+    node_key: NodeKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key: a single one, the words of many, or a pseudonym derived from words for one ledger."""
     if from_words is not None and (words or restore is not None):
         raise WrongUse("--from-words derives; --words and --restore make words", hint="give one of them")
-    with contextlib.closing(Desk(ledger)) as desk:
+    with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
         desk.new_name(name)
         if from_words is not None:
             desk.key(from_words)
@@ -250,10 +253,12 @@ def scan_ledger(
         bool, typer.Option("--store", help="Store each pseudonym found, as WORDS-SCOPE-INDEX.")
     ] = False,
     ledger: LedgerOption = None,
+    node: NodeOption = None,
+    node_key: NodeKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the pseudonyms of some words on a ledger again, from the words alone."""
-    with contextlib.closing(Desk(ledger)) as desk:
+    with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
         desk.key(words)
         state, book = desk.state, desk.book
         seed = desk.keystore.open_seed(words, desk.ask)

@@ -82,7 +82,7 @@ def list_invoices(
 def show(desk: Desk, invoice: InvoiceArgument) -> Facts:
     """Show an invoice: its lines, its sums, and how it stands."""
     invoice_id, thing = find(desk, Invoice, invoice)
-    entry = desk.store.entry_by_id(invoice_id)
+    entry = desk.ledger.entry_by_id(invoice_id)
     assert entry is not None, "the book names only statements that stand on the ledger"
     payload: dict[str, Any] = orjson.loads(envelope.decode(entry.statement).payload)
     now = desk.now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -15,14 +16,28 @@ from pseudoledger.cli.show import Facts, present, when
 from pseudoledger.cli.values import length
 from pseudoledger.errors import PeerUnreachable, PseudoledgerError
 from pseudoledger.identity.last_signed import LastSigned, read_state
+from pseudoledger.node.ledgers import Ledger, NodeLedger
 from pseudoledger.registrar import Registrar
 from pseudoledger.statement.kinds.ledger import Policy, is_origin
 from pseudoledger.statement.values import format_block_time, length_seconds
 
 app = typer.Typer()
 
-COUNTED = ("pool", "offer", "demand", "mandate", "bid", "lease", "delivery", "usage", "invoice", "payment")
-"""Things that `status` counts, by the names under which they are stored."""
+COUNTED = MappingProxyType(
+    {
+        "pool": "pool.declared",
+        "offer": "offer.published",
+        "demand": "demand.published",
+        "mandate": "broker.mandated",
+        "bid": "bid.placed",
+        "lease": "lease.proposed",
+        "delivery": "delivery.offered",
+        "usage": "usage.reported",
+        "invoice": "invoice.issued",
+        "payment": "payment.declared",
+    }
+)
+"""Things that `status` counts, and the kind of statement that opens each."""
 
 
 OpenMaxOption = Annotated[
@@ -161,22 +176,22 @@ def _policy(open_max: int, cap: int, max_age: str, *, simulated: bool) -> Policy
 def status(desk: Desk) -> Facts:
     """Say what the ledger holds, under which keys and policy, and whether its key may sign it."""
     state, policy = desk.state, desk.state.pins.read_policy()
-    block = desk.store.last_block()
-    counts = dict(desk.store.tables.execute("SELECT sort, count(*) FROM things GROUP BY sort").fetchall())
-    signing = _signing(desk)
+    ledger, kinds = desk.ledger, desk.ledger.counts()
+    counts = {name: kinds.get(kind, 0) for name, kind in COUNTED.items()}
+    signing = _signing(ledger, desk)
     value: dict[str, Any] = {
         "origin": state.origin,
         "ledger": state.id,
         "founder": state.founder,
         "ledger_key": state.ledger_key,
-        "entries": desk.store.size,
+        "entries": ledger.size,
         "height": state.height,
         "time": format_block_time(state.time_ms),
-        "root": block.root.hex() if block else None,
+        "root": ledger.root,
         "rules": list(state.pins.rules),
         "tables": [list(pin) for pin in state.pins.tables],
         "policy": policy.model_dump(mode="json"),
-        "things": {name: counts.get(name, 0) for name in COUNTED},
+        "things": counts,
         "signing": signing,
     }
     facts = [
@@ -186,7 +201,7 @@ def status(desk: Desk) -> Facts:
         ("founder", state.founder),
         (
             "entries",
-            f"{desk.store.size} under {state.height} blocks, the last at {when(state.time_ms // 1000)} UTC",
+            f"{ledger.size} under {state.height} blocks, the last at {when(state.time_ms // 1000)} UTC",
         ),
         ("rules", f"{state.pins.rules[0]} ({state.pins.rules[1][:16]}…)"),
         (
@@ -199,15 +214,17 @@ def status(desk: Desk) -> Facts:
         ("clock", "SIMULATED: this ledger proves no times" if policy.clock == "simulated" else "system"),
         (
             "holds",
-            ", ".join(f"{counts[name]} {name}" for name in COUNTED if counts.get(name)) or "nothing yet",
+            ", ".join(f"{counts[name]} {name}" for name in COUNTED if counts[name]) or "nothing yet",
         ),
         ("signing", signing),
     ]
-    return Facts(title=f"Ledger {desk.directory}", facts=facts, value=value)
+    return Facts(title=f"Ledger {desk.place}", facts=facts, value=value)
 
 
-def _signing(desk: Desk) -> str:
+def _signing(ledger: Ledger, desk: Desk) -> str:
     """Say whether the ledger key is here and its record fits the tree (formats §4)."""
+    if isinstance(ledger, NodeLedger):
+        return f"{ledger.status.role} at {desk.place}"
     name = desk.names.get(desk.state.ledger_key)
     if name is None:
         return "the ledger key is not held here: reading only"
@@ -216,7 +233,7 @@ def _signing(desk: Desk) -> str:
     except PseudoledgerError as error:
         return f"refused: {error.message}"
     heads = [head for head in (record.released, record.pending) if head is not None]
-    tree = (desk.store.size, desk.store.frontier().root())
+    tree = (ledger.size, ledger.store.frontier().root())
     if not heads or any((head.size, head.root) == tree for head in heads):
         return f"ready, with key {name}"
     return (

@@ -14,6 +14,7 @@ import typer
 from pseudoledger.cli.command import Act, Acting, DryRunOption, JsonOption, LedgerOption, group, plain, settle
 from pseudoledger.cli.desk import Desk, Signed, read_file
 from pseudoledger.cli.failure import CHECK_FAILED, WrongUse
+from pseudoledger.cli.nodes import NodeKeyOption, NodeOption, place_of
 from pseudoledger.cli.show import Facts, errors, present
 from pseudoledger.cli.values import choice, instant, length, residency
 from pseudoledger.errors import MalformedError
@@ -61,6 +62,8 @@ def catalogue(
     *,
     as_: OptionalAs = None,
     ledger: LedgerOption = None,
+    node: NodeOption = None,
+    node_key: NodeKeyOption = None,
     start: FromOption = None,
     until: Annotated[str | None, typer.Option("--until", help="Last; a year later where not said.")] = None,
     shortest: Annotated[str, typer.Option("--min", help="Shortest lease.")] = "1h",
@@ -71,7 +74,7 @@ def catalogue(
     as_json: JsonOption = False,
 ) -> None:
     """Make pools and offers of a price catalogue; what cannot be expressed is reported by name."""
-    with contextlib.closing(Desk(ledger)) as desk:
+    with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
         choice(basis, "--basis", BASES)
         terms = OfferTerms(
             length_min=length(shortest, "--min"),
@@ -130,6 +133,8 @@ def sdl(
     *,
     as_: OptionalAs = None,
     ledger: LedgerOption = None,
+    node: NodeOption = None,
+    node_key: NodeKeyOption = None,
     rate: Annotated[
         list[str] | None, typer.Option("--rate", help="DENOM=AMOUNT/CCY: what a chain denomination is worth.")
     ] = None,
@@ -150,7 +155,7 @@ def sdl(
     as_json: JsonOption = False,
 ) -> None:
     """Make demands of Akash SDL files; what cannot be expressed is reported by name."""
-    with contextlib.closing(Desk(ledger)) as desk:
+    with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
         word = choice(purpose, "--purpose", ("train", "infer", "other"))
         terms = DemandTerms(
             window=_span(desk, start, until, 90),

@@ -12,6 +12,7 @@ import typer
 from pseudoledger.cli.command import JsonOption, LedgerOption, group, plain
 from pseudoledger.cli.desk import Desk, read_file, write_file
 from pseudoledger.cli.failure import WrongUse
+from pseudoledger.cli.nodes import NodeKeyOption, NodeOption, place_of
 from pseudoledger.cli.proving import check_proof, check_receipt
 from pseudoledger.cli.show import Facts, listed, present, progress, when
 from pseudoledger.cli.statements import find_statement
@@ -22,9 +23,9 @@ from pseudoledger.ledger.note import parse_note
 from pseudoledger.ledger.policy import parse_policy
 from pseudoledger.ledger.proof import LogProof, format_proof, is_proof
 from pseudoledger.ledger.receipt import decode_receipt
+from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.transparent import attach, detach
 from pseudoledger.ledger.tree import inclusion_proof
-from pseudoledger.registrar import receipt_of
 from pseudoledger.statement import envelope
 
 receipts = group("receipt", "Proofs that a statement stands on a ledger.")
@@ -44,14 +45,17 @@ def get(
         bool, typer.Option("--transparent", help="Write the statement with its receipt inside.")
     ] = False,
     ledger: LedgerOption = None,
+    node: NodeOption = None,
+    node_key: NodeKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the receipt of an entry: its proof under the block that seals it, signed by the ledger."""
-    with contextlib.closing(Desk(ledger)) as desk:
+    with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
         raw, index = find_statement(desk, what)
-        if index is None:
+        entry = None if index is None else desk.ledger.entry(index)
+        if index is None or entry is None:
             raise WrongUse(f"{what} is not on this ledger", hint="submit it first")
-        receipt = receipt_of(desk.store, desk.state.origin, index)
+        receipt = desk.ledger.receipt(entry)
         write_file(out, attach(raw, [receipt]) if transparent else receipt)
         decoded = decode_receipt(receipt)
         value = {
@@ -83,9 +87,10 @@ def proof(
         _, index = find_statement(desk, what)
         if index is None:
             raise WrongUse(f"{what} is not on this ledger", hint="submit it first")
-        checkpoint, signed_by = _checkpoint_over(desk, index)
-        size = parse_checkpoint(parse_note(checkpoint).text).size
-        path = inclusion_proof(index, size, desk.store.hashes)
+        with contextlib.closing(Store.open_reader(desk.directory)) as store:
+            checkpoint, signed_by = _checkpoint_over(store, index)
+            size = parse_checkpoint(parse_note(checkpoint).text).size
+            path = inclusion_proof(index, size, store.hashes)
         write_file(out, format_proof(LogProof(index=index, path=path, checkpoint=checkpoint)))
         value = {"file": str(out), "index": index, "tree_size": size, "signed_by": signed_by}
         facts = [
@@ -97,9 +102,9 @@ def proof(
         present(Facts(title="Proof written", facts=facts, value=value), as_json=as_json)
 
 
-def _checkpoint_over(desk: Desk, index: int) -> tuple[bytes, list[str]]:
+def _checkpoint_over(store: Store, index: int) -> tuple[bytes, list[str]]:
     """Return the last cosigned checkpoint if it covers an entry, else the newest; and the names that signed."""
-    for raw in (desk.store.cosigned(), desk.store.checkpoint()):
+    for raw in (store.cosigned(), store.checkpoint()):
         if raw is not None:
             note = parse_note(raw)
             if parse_checkpoint(note.text).size > index:
@@ -194,8 +199,8 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write the ledger as static files that any web server can serve; a second run writes what is new."""
-    with contextlib.closing(Desk(directory)) as desk, progress("exporting", None) as meter:
-        done = export_tiles(desk.store, out, progress=meter.advance)
+    with contextlib.closing(Store.open_reader(directory)) as store, progress("exporting", None) as meter:
+        done = export_tiles(store, out, progress=meter.advance)
     value = {"out": str(out), **asdict(done)}
     facts = [
         ("folder", str(out)),

@@ -25,10 +25,11 @@ from pseudoledger.cli.desk import Desk, read_file, write_file
 from pseudoledger.cli.examples import example
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import SUBJECTS, find_any, party_name
+from pseudoledger.cli.nodes import NodeKeyOption, NodeOption, place_of
 from pseudoledger.cli.show import Column, Facts, Sheet, present, print_json, progress, when
 from pseudoledger.errors import MalformedError, PseudoledgerError
 from pseudoledger.ledger.transparent import detach
-from pseudoledger.registrar import Registered, receipt_of
+from pseudoledger.registrar import Registered
 from pseudoledger.statement import envelope, sealed
 from pseudoledger.statement.kinds import KINDS, Kind, Subject
 
@@ -101,10 +102,12 @@ def sign(
     ] = None,
     clear: ClearOption = None,
     ledger: LedgerOption = None,
+    node: NodeOption = None,
+    node_key: NodeKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Seal and sign a payload for one ledger; what opens its sealed fields goes beside it, mode 0600."""
-    with contextlib.closing(Desk(ledger)) as desk:
+    with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
         tree = _tree(file)
         desk.key(as_)
         kind = _kind(str(tree.get("type")))
@@ -160,6 +163,8 @@ def submit(
     files: Annotated[list[Path], typer.Argument(help="Signed statements.", show_default=False)],
     *,
     ledger: LedgerOption = None,
+    node: NodeOption = None,
+    node_key: NodeKeyOption = None,
     receipt_dir: Annotated[
         Path | None,
         typer.Option("--receipt-dir", help="Write a receipt for each statement into this folder."),
@@ -168,12 +173,12 @@ def submit(
     as_json: JsonOption = False,
 ) -> None:
     """Register signed statements, in the order given. Those that are there already get the same answer."""
-    with contextlib.closing(Desk(ledger)) as desk:
+    with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
         raws = [read_file(file) for file in files]
         if receipt_dir is not None and not dry_run:
             receipt_dir.mkdir(parents=True, exist_ok=True)
         results: list[dict[str, Any]] = []
-        with desk.registrar() as registrar, progress("registering", len(raws)) as meter:
+        with desk.way_in() as registrar, progress("registering", len(raws)) as meter:
             for start in range(0, len(raws), BATCH):
                 answers = registrar.register(raws[start : start + BATCH], dry_run=dry_run)
                 for file, raw, answer in zip(files[start:], raws[start:], answers, strict=False):
@@ -217,7 +222,7 @@ def show(
     opened = [
         _opened(statement, text) for text in _disclosures(kept, statement.id, named=disclosures is not None)
     ]
-    block = desk.store.block_of(index) if index is not None else None
+    block = desk.ledger.block_of(index) if index is not None else None
     issuer = party_name(desk, statement.iss) if index is not None else statement.iss
     value = {
         "id": statement.id,
@@ -228,8 +233,8 @@ def show(
         "aud": statement.aud,
         "iat": statement.iat,
         "exp": statement.exp,
-        "block": block.height if block else None,
-        "block_time_ms": block.time_ms if block else None,
+        "block": block[0] if block else None,
+        "block_time_ms": block[1] if block else None,
         "payload": tree,
         "disclosed": opened,
     }
@@ -239,12 +244,12 @@ def show(
             "entry",
             "not on this ledger"
             if index is None
-            else f"{index}, sealed by block {block.height if block else '-'}",
+            else f"{index}, sealed by block {block[0] if block else '-'}",
         ),
         ("issuer", f"{issuer}  {statement.iss}" if issuer != statement.iss else issuer),
         ("about", statement.sub),
         ("issued", f"{when(statement.iat)} UTC (as the issuer says)"),
-        *([("block time", f"{when(block.time_ms // 1000)} UTC")] if block else []),
+        *([("block time", f"{when(block[1] // 1000)} UTC")] if block else []),
         ("signature", "good"),
         *((f"opened {item['pointer']}", f"{item['value']}{_doubt(item)}") for item in opened),
         ("payload", json.dumps(tree, indent=1, ensure_ascii=False)),
@@ -262,16 +267,16 @@ def _find_statement(desk: Desk, what: str) -> tuple[bytes, int | None]:
         raw = read_file(path)
         entry = None
         with contextlib.suppress(PseudoledgerError):
-            entry = desk.store.entry_by_id(envelope.decode(detach(raw).statement).id)
+            entry = desk.ledger.entry_by_id(envelope.decode(detach(raw).statement).id)
         return raw, entry.index if entry else None
-    if what.isdecimal() and int(what) < desk.store.size:
-        found = desk.store.entry(int(what))
+    if what.isdecimal() and int(what) < desk.ledger.size:
+        found = desk.ledger.entry(int(what))
     else:
-        found = desk.store.entry_by_id(whole_id(desk, what))
+        found = desk.ledger.entry_by_id(whole_id(desk, what))
     if found is None:
         raise WrongUse(
             f"there is no statement {what!r} on this ledger",
-            hint=f"indexes run from 0 to {desk.store.size - 1}",
+            hint=f"indexes run from 0 to {desk.ledger.size - 1}",
         )
     return found.statement, found.index
 
@@ -279,16 +284,12 @@ def _find_statement(desk: Desk, what: str) -> tuple[bytes, int | None]:
 def whole_id(desk: Desk, text: str) -> str:
     """Complete the beginning of a statement id."""
     begin = text.lower()
-    if len(begin) < 6 or any(c not in "0123456789abcdef" for c in begin):
+    if not 6 <= len(begin) <= 64 or any(c not in "0123456789abcdef" for c in begin):
         return ""
-    low, high = begin.ljust(64, "0"), begin.ljust(64, "f")
-    rows = desk.store.tables.execute(
-        "SELECT lower(hex(id)) FROM entries WHERE id >= ? AND id <= ? LIMIT 3",
-        [bytes.fromhex(low), bytes.fromhex(high)],
-    ).fetchall()
-    if len(rows) > 1:
+    found = desk.ledger.ids_that_begin(begin, limit=3)
+    if len(found) > 1:
         raise WrongUse(f"several statements begin with {text!r}", hint="give more of the id")
-    return str(rows[0][0]) if rows else ""
+    return found[0] if found else ""
 
 
 def _disclosures(path: Path, statement_id: str, *, named: bool) -> list[str]:
@@ -309,11 +310,6 @@ def _disclosures(path: Path, statement_id: str, *, named: bool) -> list[str]:
 def _opened(statement: envelope.Statement, text: str) -> dict[str, Any]:
     field = sealed.open_field(statement, text)
     return {"pointer": field.pointer, "value": field.value, "problem": field.problem}
-
-
-def receipt_bytes(desk: Desk, index: int) -> bytes:
-    """Return the receipt of an entry."""
-    return receipt_of(desk.store, desk.state.origin, index)
 
 
 def find_statement(desk: Desk, what: str) -> tuple[bytes, int | None]:

@@ -22,7 +22,7 @@ from pseudoledger.errors import Finding, MalformedError, PeerError, PeerUnreacha
 T = TypeVar("T")
 Query: TypeAlias = Mapping[str, str | int | None]
 
-ATTEMPTS = 6
+ATTEMPTS = 5
 """Times that one request is sent, with growing pauses between."""
 PAUSE_S = 0.2
 PAUSE_MAX_S = 30.0

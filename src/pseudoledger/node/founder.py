@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -125,11 +126,15 @@ def run(registrar: Registrar, settings: Settings) -> None:
     Raises StoreError if the other process cannot listen, or ends by itself.
     """
     ours, theirs = socket.socketpair()
-    with theirs:
+    alive, watched = socket.socketpair()
+    with theirs, watched:
         # A session of its own: what the terminal interrupts is this process, which then ends the other in order.
         child = subprocess.Popen(  # noqa: S603 - our own interpreter and words
-            [sys.executable, "-P", "-m", "pseudoledger.node.founder", str(theirs.fileno())],
-            pass_fds=(theirs.fileno(),),
+            [
+                *(sys.executable, "-P", "-m", "pseudoledger.node.founder"),
+                *(str(theirs.fileno()), str(watched.fileno())),
+            ],
+            pass_fds=(theirs.fileno(), watched.fileno()),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -147,11 +152,12 @@ def run(registrar: Registrar, settings: Settings) -> None:
         if failure is None:
             answer(line, LocalRegistrar(registrar))
     registrar.close()
-    try:
-        child.wait(_GRACE_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+    with alive:
+        try:
+            child.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
     if failure is not None:
         raise failure
     if not asked_to_stop:
@@ -180,8 +186,20 @@ def _handled(stop: Callable[[int, FrameType | None], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _http(descriptor: int) -> None:
+def _end_with(descriptor: int) -> None:
+    """End this process as soon as the one that registers is gone: it answers nothing more, and frees the port."""
+
+    def watch() -> None:
+        with socket.socket(fileno=descriptor) as watched:
+            watched.recv(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="watch").start()
+
+
+def _http(descriptor: int, watched: int) -> None:
     """Speak HTTP: what runs in the other process."""
+    _end_with(watched)
     line: Connection[Any, Any] = Connection(descriptor)
     settings: Settings = line.recv()
     set_up_logging(requests=settings.log_requests)
@@ -200,4 +218,4 @@ def _http(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    _http(int(sys.argv[1]))
+    _http(int(sys.argv[1]), int(sys.argv[2]))

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pseudoledger.contract.book import Book
 from pseudoledger.errors import StoreError, VerificationError
 from pseudoledger.ledger import query
 from pseudoledger.ledger.store import EntryRow, Store
-from pseudoledger.node.client import NodeClient
 from pseudoledger.node.spoken import Counts, Named, Names, NodeStatus, Sealed
 from pseudoledger.registrar.answers import receipt_of
+
+if TYPE_CHECKING:
+    # A command on a directory need not wait for an HTTP client to be imported.
+    from pseudoledger.node.client import NodeClient
 
 NUMBERS_MAX = 10_000
 _ONE_BY_ONE_MAX = 10

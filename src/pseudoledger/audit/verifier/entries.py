@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pseudoledger.audit.verifier.report import Fault, at_entry
-from pseudoledger.audit.verifier.stored import schema_faults
+from pseudoledger.audit.verifier.stored import integrity_faults
 from pseudoledger.errors import InvalidSignature, MalformedError, PseudoledgerError
 from pseudoledger.identity.keys import Signed, verify_chunk, verify_many
 from pseudoledger.ledger.database import explained, open_readonly
@@ -122,16 +122,9 @@ class EntryReader:
         return _ChunkCheck(self._basis, start, stop, hashes, blocks).run(rows, self._judge)
 
     def integrity(self) -> tuple[str, ...]:
-        """Let SQLite check the file: pages, that every index fits its table, that what is unique is.
-
-        An index over an expression is evaluated, for which the schema has to be trusted: it is if it is ours.
-        """
+        """Let SQLite check the file: pages, that every index fits its table, that what is unique is."""
         with explained(self._basis.path):
-            if schema_faults(self._db):
-                return ()
-            self._db.execute("PRAGMA trusted_schema = ON")
-            found = self._rows("PRAGMA integrity_check(16)")
-        return tuple(text for (text,) in found if text != "ok")
+            return integrity_faults(self._db)
 
     def _rows(self, query: str, *values: int) -> list[Any]:
         return self._db.execute(query, values).fetchall()
