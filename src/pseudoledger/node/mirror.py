@@ -333,6 +333,7 @@ def mirror_app(mirror: Mirror, serving: Serving) -> Front:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        """Follow while it serves; whatever is stored is whole when it ends."""
         follower.start()
         try:
             yield
