@@ -36,7 +36,6 @@ from pseudoledger.node.spoken import NodeStatus, Page, Said, Thing, ThingsPage
 from pseudoledger.registrar.answers import Answer, Refused, Registered
 from pseudoledger.statement import envelope
 
-
 BATCH_MAX = 1_000
 BATCH_BYTES_MAX = 8 * 1024 * 1024
 """What goes into one request at most; more is sent in several."""
