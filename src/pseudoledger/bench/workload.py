@@ -23,6 +23,8 @@ from pseudoledger.statement.values import Period, format_instant, instant_second
 
 ORIGIN = "bench.pseudoledger.example/load"
 START = instant_seconds("2026-01-01T00:00:00Z")
+LAST_DAY = START + 300 * 86_400
+"""When the load registers: every period that it reports is over by then."""
 HOUR = 3600
 COUNT = 8
 """Units of each lease."""
@@ -41,13 +43,18 @@ def _signer(name: str) -> Signer:
     return Signer.from_seed(sha256(f"pseudoledger/bench\0{name}".encode()).digest())
 
 
+def ledger_signer() -> Signer:
+    """Return the ledger key of every load."""
+    return _signer("ledger")
+
+
 class Load:
     """A ledger with running leases, and statements for them on demand."""
 
     def __init__(self, directory: Path, *, leases: int) -> None:
         self.now = START
         self.directory = directory
-        signer = _signer("ledger")
+        signer = ledger_signer()
         directory.mkdir(parents=True, exist_ok=True)
         policy = {
             "admission": "open",
@@ -69,7 +76,7 @@ class Load:
         )
         self._ledger_id = self.registrar.state.id
         self.contracts = [self._open(number) for number in range(leases)]
-        self.now += 300 * 86_400
+        self.now = LAST_DAY
         self._hours = 0
         self._ready: list[bytes] = []
 
@@ -128,6 +135,14 @@ class Load:
         delivery = self._act(lessor, handed, lease)
         self._act(lessee, {"type": "delivery.accepted", "delivery": delivery}, lease)
         return Contract(lessor=lessor, lessee=lessee, lease=lease)
+
+    def pool(self, contract: int, number: str) -> bytes:
+        """Sign the declaration of one more pool by a known lessor: it depends on nothing before it."""
+        line = {"id": "chip", "resource": "chip", "chip": "nvidia-h200-sxm-141gb", "count": COUNT}
+        who = self.contracts[contract].lessor
+        tree = {"type": "pool.declared", "v": 1, "number": number, "lines": [line]}
+        ready = sealed.seal(tree, aud=self._ledger_id, iss=who.did, random=os.urandom)
+        return self._sign(who, ready.tree, who.did)
 
     def declare(self, who: Signer) -> bytes:
         """Sign a declaration of a key."""

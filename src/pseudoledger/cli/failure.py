@@ -19,6 +19,7 @@ from pseudoledger.errors import (
     PeerError,
     PseudoledgerError,
     RegistrationRefused,
+    SplitView,
     StoreCorrupt,
     StoreError,
 )
@@ -35,7 +36,7 @@ def exit_code(error: Exception) -> int:
     match error:
         case WrongUse():
             return WRONG_USE
-        case StoreCorrupt():
+        case StoreCorrupt() | SplitView():
             return CHECK_FAILED
         case StoreError() | PeerError() | OSError() | sqlite3.Error():
             return UNREACHABLE

@@ -33,14 +33,17 @@ from pseudoledger.cli import (
     ledger,
     market,
     market_match,
+    mirror,
     offer,
     payment,
+    policy,
     pool,
     receipts,
     serve,
     statements,
     usage,
     verify,
+    witness,
 )
 from pseudoledger.cli.failure import DONE, INTERRUPTED, interrupted, report
 from pseudoledger.errors import PseudoledgerError
@@ -52,6 +55,7 @@ SUMMARY = (
 PARTS = (
     ledger,
     serve,
+    mirror,
     verify,
     govern,
     identity,
@@ -72,6 +76,8 @@ PARTS = (
     payment,
     agenda,
     receipts,
+    policy,
+    witness,
     market,
     market_match,
     demo,

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from pseudoledger.cli.command import plain
-from pseudoledger.cli.desk import Desk
+from pseudoledger.cli.desk import Desk, read_file
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import Facts, present
+from pseudoledger.ledger.policy import parse_policy
 
 app = typer.Typer()
 APPS = (app,)
@@ -38,6 +39,12 @@ OriginsOption = Annotated[
     list[str] | None,
     typer.Option("--cors-origin", help="Web origin whose scripts may read this node; nobody by default."),
 ]
+WitnessesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--witnesses", help="Policy file (C2SP tlog-policy) of witnesses to ask for cosignatures, with URLs."
+    ),
+]
 LogOption = Annotated[bool, typer.Option("--log-requests", help="Log a line for each request.")]
 
 
@@ -62,27 +69,33 @@ def serve(
     rate: RateOption = 10_000,
     burst: BurstOption = 20_000,
     origins: OriginsOption = None,
+    witnesses: WitnessesOption = None,
     log_requests: LogOption = False,
 ) -> None:
     """Serve a ledger: statements in, receipts, checkpoint, tiles, JSON and pages out, until it is stopped."""
     if (certificate is None) != (tls_key is None):
         raise WrongUse("HTTPS needs a certificate and its key", hint="give --tls-certificate and --tls-key")
     # FastAPI and uvicorn take half a second to import, which no other command should wait for.
-    from pseudoledger.node.founder import founder_app
-    from pseudoledger.node.limits import Buckets, WriteTokens
-    from pseudoledger.node.scrapi import Gate
-    from pseudoledger.node.serving import Listening, set_up_logging
-    from pseudoledger.node.serving import serve as run
+    from pseudoledger.node.founder import Settings, run
+    from pseudoledger.node.limits import WriteTokens
+    from pseudoledger.node.serving import Listening
 
-    gate = Gate(tokens=WriteTokens.read(tokens) if tokens else None, buckets=Buckets(rate, burst))
     desk = Desk(directory)
     try:
-        origin, clock = desk.state.origin, desk.steady_clock()
+        settings = Settings(
+            directory=directory,
+            origin=desk.state.origin,
+            listening=Listening(host=host, port=port, certificate=certificate, key=tls_key, proxies=proxies),
+            tokens=WriteTokens.read(tokens) if tokens else None,
+            rate=rate,
+            burst=burst,
+            cors_origins=tuple(origins or ()),
+            simulated_ms=desk.clock() if desk.simulated else None,
+            witnesses=parse_policy(read_file(witnesses)) if witnesses else None,
+            log_requests=log_requests,
+        )
         with desk.registrar() as registrar:
-            set_up_logging(requests=log_requests)
-            application = founder_app(registrar, directory, clock, gate=gate, origins=origins or ())
-            listening = Listening(host=host, port=port, certificate=certificate, key=tls_key, proxies=proxies)
-            run(application, listening, f"serving {origin}")
+            run(registrar, settings)
     finally:
         desk.close()
 

@@ -6,13 +6,13 @@ r"""Fork proofs: that a ledger signed two trees of which neither is a prefix of 
      "origin": "city.example/compute",
      "second": {"head": {"ledger": "did:key:z6Mk...", "root": "...", "signature": "...", "tree_size": "42"}}}
 
-Two commitments, each a checkpoint or the signed head of a receipt, with sizes m <= n. If m = n, the roots
-differ. If m < n, `nodes` hash to the signed root of n (RFC 9162 §2.1.4.2, the starting node always
+Two commitments, each a checkpoint, the signed head of a receipt, or a block (which commits to the entries before
+it), with sizes m <= n. If m = n, the roots differ. If m < n, `nodes` hash to the signed root of n (RFC 9162 §2.1.4.2, the starting node always
 included) and thereby to a root of m that is not the signed one. A consistency proof that merely fails proves
 nothing. The file is signed by nobody: the two signatures in it are all that counts.
 
-The encoding is JCS (RFC 8785), root, signature and nodes in hex, sizes as decimal text. Which keys were in
-force is told by the caller. Blocks, which also commit, are read where statements are.
+The encoding is JCS (RFC 8785), root, signature, block and nodes in hex, sizes as decimal text. Which keys were
+in force is told by the caller.
 """
 
 from __future__ import annotations
@@ -25,12 +25,15 @@ from typing import Any
 
 import rfc8785
 
-from pseudoledger.errors import InvalidProof, MalformedError
+from pseudoledger.errors import InconsistentCheckpoint, InvalidProof, InvalidSignature, MalformedError
 from pseudoledger.identity import keys
 from pseudoledger.ledger import tree
 from pseudoledger.ledger.checkpoint import SIZE_MAX, check_origin, log_key, verify_checkpoint
 from pseudoledger.ledger.note import NOTE_BYTES_MAX
 from pseudoledger.ledger.receipt import SignedHead, verify_head
+from pseudoledger.statement.envelope import Statement, decode
+from pseudoledger.statement.kinds.ledger import BlockSealed
+from pseudoledger.statement.payload import parse
 
 FORMAT = "pseudoledger-fork/v1"
 
@@ -42,8 +45,26 @@ NODES_MAX = 64
 
 _HEX = re.compile(r"(?:[0-9a-f]{2})*")
 
-Commitment = bytes | SignedHead
-"""What the ledger signed: the bytes of a checkpoint, or the head of its receipts."""
+
+@dataclass(frozen=True, slots=True)
+class BlockEntry:
+    """A block as it stands on the ledger: it commits to the root over the entries before it."""
+
+    raw: bytes
+    """The signed statement."""
+
+
+Commitment = bytes | SignedHead | BlockEntry
+"""What the ledger signed: the bytes of a checkpoint, the head of its receipts, or a block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """What a verified commitment says, and which of the keys signed it."""
+
+    size: int
+    root: bytes
+    ledger: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +90,8 @@ class ProvenFork:
     root1: bytes
     size2: int
     root2: bytes
+    keys: tuple[str, str]
+    """did:key of the ledger key that signed each."""
 
 
 def fork_nodes(size1: int, size2: int, read: tree.ReadHashes) -> tuple[bytes, ...]:
@@ -92,8 +115,9 @@ def verify_fork(proof: ForkProof, ledger_dids: Collection[str]) -> ProvenFork:
         InconsistentCheckpoint: a checkpoint is of another origin.
         InvalidProof: the commitments do not contradict each other.
     """
-    size1, root1 = _verify_commitment(proof.first, proof.origin, ledger_dids)
-    size2, root2 = _verify_commitment(proof.second, proof.origin, ledger_dids)
+    first = verify_commitment(proof.first, proof.origin, ledger_dids)
+    second = verify_commitment(proof.second, proof.origin, ledger_dids)
+    size1, root1, size2, root2 = first.size, first.root, second.size, second.root
     if size1 == size2:
         if root1 == root2 or proof.nodes:
             raise InvalidProof(
@@ -105,7 +129,14 @@ def verify_fork(proof: ForkProof, ledger_dids: Collection[str]) -> ProvenFork:
             raise InvalidProof(f"the nodes do not hash to the signed root of size {size2}")
         if older == root1:
             raise InvalidProof(f"size {size2} extends size {size1}: there is no fork")
-    return ProvenFork(origin=proof.origin, size1=size1, root1=root1, size2=size2, root2=root2)
+    return ProvenFork(
+        origin=proof.origin,
+        size1=size1,
+        root1=root1,
+        size2=size2,
+        root2=root2,
+        keys=(first.ledger, second.ledger),
+    )
 
 
 def format_fork(proof: ForkProof) -> bytes:
@@ -115,11 +146,11 @@ def format_fork(proof: ForkProof) -> bytes:
         MalformedError: a part is not of its form.
     """
     document: dict[str, Any] = {
-        "first": _format_commitment(proof.first, proof.origin),
+        "first": format_commitment(proof.first, proof.origin),
         "format": FORMAT,
         "nodes": [node.hex() for node in proof.nodes],
         "origin": check_origin(proof.origin),
-        "second": _format_commitment(proof.second, proof.origin),
+        "second": format_commitment(proof.second, proof.origin),
     }
     return rfc8785.dumps(document)
 
@@ -145,8 +176,8 @@ def parse_fork(raw: bytes) -> ForkProof:
         raise _malformed(f"a fork proof has at most {NODES_MAX} nodes")
     proof = ForkProof(
         origin=check_origin(origin),
-        first=_parse_commitment(first, origin),
-        second=_parse_commitment(second, origin),
+        first=parse_commitment(first, origin),
+        second=parse_commitment(second, origin),
         nodes=tuple(_unhex(node, tree.HASH_BYTES) for node in nodes),
     )
     if format_fork(proof) != raw:
@@ -154,22 +185,54 @@ def parse_fork(raw: bytes) -> ForkProof:
     return proof
 
 
-def _verify_commitment(
-    commitment: Commitment, origin: str, ledger_dids: Collection[str]
-) -> tuple[int, bytes]:
-    """Return size and root of a commitment after checking who signed it."""
-    if isinstance(commitment, bytes):
-        known = [log_key(origin, keys.key_from_did(did)) for did in ledger_dids]
-        checkpoint = verify_checkpoint(commitment, origin, known).checkpoint
-        return checkpoint.size, checkpoint.root
-    if commitment.ledger not in ledger_dids or commitment.origin != origin:
-        raise InvalidProof(f"the head is not by a key of {origin}")
-    verify_head(commitment)
-    return commitment.tree_size, commitment.root
+def verify_commitment(commitment: Commitment, origin: str, ledger_dids: Collection[str]) -> Committed:
+    """Check that the ledger whose keys are `ledger_dids` signed a commitment, and return what it says.
+
+    Raises:
+        MalformedError: it is not of its form.
+        InvalidSignature: it is not signed by one of the keys.
+        InconsistentCheckpoint: it is of another origin.
+    """
+    match commitment:
+        case bytes():
+            known = [log_key(origin, keys.key_from_did(did)) for did in ledger_dids]
+            found = verify_checkpoint(commitment, origin, known)
+            ledger = keys.did_from_key(found.log_keys[0].public_key)
+            return Committed(size=found.checkpoint.size, root=found.checkpoint.root, ledger=ledger)
+        case SignedHead():
+            _check_signer(commitment.ledger, commitment.origin, origin, ledger_dids)
+            verify_head(commitment)
+            return Committed(size=commitment.tree_size, root=commitment.root, ledger=commitment.ledger)
+        case BlockEntry():
+            statement, block = _read_block(commitment)
+            _check_signer(statement.iss, statement.sub, origin, ledger_dids)
+            statement.verify()
+            return Committed(size=block.size, root=bytes.fromhex(block.root), ledger=statement.iss)
 
 
-def _format_commitment(commitment: Commitment, origin: str) -> dict[str, Any]:
-    """Return a commitment as JSON."""
+def _read_block(entry: BlockEntry) -> tuple[Statement, BlockSealed]:
+    statement = decode(entry.raw)
+    block = parse(statement.payload)
+    if not isinstance(block, BlockSealed):
+        raise _malformed("the statement is no block")
+    return statement, block
+
+
+def _check_signer(signer: str, named: str, origin: str, ledger_dids: Collection[str]) -> None:
+    if signer not in ledger_dids:
+        raise InvalidSignature(f"the commitment is by {signer}, which is no key of {origin}")
+    if named != origin:
+        raise InconsistentCheckpoint(f"the commitment is of {named}, not of {origin}")
+
+
+def format_commitment(commitment: Commitment, origin: str) -> dict[str, Any]:
+    """Return a commitment as it stands in a fork proof.
+
+    Raises:
+        MalformedError: it cannot stand there.
+    """
+    if isinstance(commitment, BlockEntry):
+        return {"block": commitment.raw.hex()}
     if isinstance(commitment, bytes):
         try:
             return {"checkpoint": commitment.decode()}
@@ -187,9 +250,15 @@ def _format_commitment(commitment: Commitment, origin: str) -> dict[str, Any]:
     }
 
 
-def _parse_commitment(value: object, origin: str) -> Commitment:
-    """Return a commitment from JSON."""
+def parse_commitment(value: object, origin: str) -> Commitment:
+    """Read a commitment of a fork proof; nothing in it is verified.
+
+    Raises:
+        MalformedError: it is not of its form.
+    """
     match value:
+        case {"block": str() as block} if _HEX.fullmatch(block):
+            return BlockEntry(bytes.fromhex(block))
         case {"checkpoint": str() as text}:
             try:
                 return text.encode()
@@ -211,7 +280,7 @@ def _parse_commitment(value: object, origin: str) -> Commitment:
                 root=_unhex(root, tree.HASH_BYTES),
                 signature=_unhex(signature, keys.SIGNATURE_BYTES),
             )
-    raise _malformed("a commitment is a checkpoint or a head")
+    raise _malformed("a commitment is a checkpoint, a head or a block")
 
 
 def _unhex(text: object, length: int) -> bytes:

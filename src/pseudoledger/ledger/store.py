@@ -41,7 +41,10 @@ class EntryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRow:
-    """What is kept of a block: where it stands, its time, and the signed head that ends with it."""
+    """What is kept of a block: where it stands, its time, and the signed head that ends with it.
+
+    A mirror knows the heads that it was given: the signature is empty where it has none.
+    """
 
     height: int
     index: int
@@ -173,31 +176,42 @@ class Store:
         """Close the database."""
         self._db.close()
 
-    def append(self, batch: Batch) -> None:
-        """Store one block and everything that it seals, durably, or nothing of it."""
-        db, first = self._db, stored_count(self._size)
+    def append(self, *batches: Batch) -> None:
+        """Store some blocks, one after the other, and everything that they seal, durably, or nothing of it."""
+        db, size = self._db, self._size
         with explained(self.path):
             db.execute("BEGIN IMMEDIATE")
             try:
-                db.executemany(
-                    "INSERT INTO entries (idx, statement, id, type, issuer) VALUES (?, ?, ?, ?, ?)",
-                    ((e.index, e.statement, bytes.fromhex(e.id), e.type, e.issuer) for e in batch.entries),
-                )
-                db.executemany("INSERT INTO hashes (pos, hash) VALUES (?, ?)", enumerate(batch.hashes, first))
-                block = batch.block
-                db.execute(
-                    "INSERT INTO blocks (height, idx, time_ms, root, ledger_key, signature) VALUES (?, ?, ?, ?, ?, ?)",
-                    (block.height, block.index, block.time_ms, block.root, block.ledger_key, block.signature),
-                )
-                self._write_things(batch.things)
-                if batch.checkpoint is not None:
-                    self._write_meta("checkpoint", batch.checkpoint)
+                for batch in batches:
+                    self._insert(batch, stored_count(size))
+                    size += len(batch.entries)
                 db.execute("COMMIT")
             except BaseException:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
-        self._size += len(batch.entries)
+        self._size = size
+
+    def _insert(self, batch: Batch, first: int) -> None:
+        """Write one block; its hashes stand from position `first` on."""
+        db, block = self._db, batch.block
+        db.executemany(
+            "INSERT INTO entries (idx, statement, id, type, issuer) VALUES (?, ?, ?, ?, ?)",
+            ((e.index, e.statement, bytes.fromhex(e.id), e.type, e.issuer) for e in batch.entries),
+        )
+        db.executemany("INSERT INTO hashes (pos, hash) VALUES (?, ?)", enumerate(batch.hashes, first))
+        db.execute(
+            "INSERT INTO blocks (height, idx, time_ms, root, ledger_key, signature) VALUES (?, ?, ?, ?, ?, ?)",
+            (block.height, block.index, block.time_ms, block.root, block.ledger_key, block.signature),
+        )
+        self._write_things(batch.things)
+        if batch.checkpoint is not None:
+            self._write_meta("checkpoint", batch.checkpoint)
+
+    def keep_head(self, index: int, signature: bytes) -> None:
+        """Store the ledger's signature over the head that ends with the block at an index, verified before."""
+        with explained(self.path):
+            self._db.execute("UPDATE blocks SET signature = ? WHERE idx = ?", (signature, index))
 
     def _write_things(self, things: Iterable[tuple[str, str, bytes]]) -> None:
         self._db.executemany(
@@ -216,7 +230,19 @@ class Store:
 
     def checkpoint(self) -> bytes | None:
         """Return the newest published checkpoint."""
-        row = self._one("SELECT value FROM meta WHERE name = 'checkpoint'")
+        return self._read_meta("checkpoint")
+
+    def keep_cosigned(self, checkpoint: bytes) -> None:
+        """Store the newest checkpoint that carries cosignatures."""
+        with explained(self.path):
+            self._write_meta("cosigned", checkpoint)
+
+    def cosigned(self) -> bytes | None:
+        """Return the newest checkpoint that carries cosignatures, None if there never was one."""
+        return self._read_meta("cosigned")
+
+    def _read_meta(self, name: str) -> bytes | None:
+        row = self._one("SELECT value FROM meta WHERE name = ?", name)
         return None if row is None else bytes(row[0])
 
     # Reading
@@ -301,6 +327,13 @@ class Store:
     def block_of(self, index: int) -> BlockRow | None:
         """Return the block that seals an entry (a block is sealed by itself), or None beyond the end."""
         return self._block("WHERE idx >= ? ORDER BY idx LIMIT 1", index)
+
+    def headed_block_of(self, index: int) -> BlockRow | None:
+        """Return the first block at or after an entry whose signed head is kept, or None.
+
+        For the ledger's own store it is the block that seals the entry.
+        """
+        return self._block("WHERE idx >= ? AND length(signature) > 0 ORDER BY idx LIMIT 1", index)
 
     def last_block(self) -> BlockRow | None:
         """Return the newest block."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pseudoledger.errors import PseudoledgerError, StoreError
-from pseudoledger.node import api, scrapi, statics
+from pseudoledger.node import api, forks, pages, scrapi, statics
 from pseudoledger.node import metrics as counted
 from pseudoledger.node.front import Front
 from pseudoledger.node.metrics import Metrics
@@ -47,7 +48,13 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={HTTPException: _http_error, PseudoledgerError: _our_error},
     )
-    app.router.routes += [*scrapi.routes(node), *statics.routes(node), *counted.routes(measured)]
+    app.router.routes += [
+        *scrapi.routes(node),
+        *statics.routes(node),
+        *forks.routes(node),
+        *counted.routes(measured),
+        *pages.routes(node),
+    ]
     app.include_router(api.router(node))
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"])
@@ -60,6 +67,8 @@ def _cbor(request: Request) -> bool:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "registered for this class"
+    if pages.wants_page(request):
+        return pages.error_page(request, HTTPStatus(error.status_code))
     detail = str(error.detail)
     return problem(error.status_code, detail, detail, cbor=_cbor(request), headers=error.headers)
 

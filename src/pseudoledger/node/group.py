@@ -1,6 +1,6 @@
 """Group commit: whatever waits becomes one batch, one block, one transaction; then everybody is answered.
 
-One thread owns the registrar. Requests wait in a bounded queue of the event loop; what does not fit is
+One thread talks to the registrar. Requests wait in a bounded queue of the event loop; what does not fit is
 turned away at once, so that nobody waits for an answer that cannot come in time.
 """
 
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,12 +18,10 @@ from functools import partial
 from typing import TypeVar
 
 from pseudoledger.errors import PseudoledgerError
-from pseudoledger.ledger.receipt import build
-from pseudoledger.ledger.tree import inclusion_proof, stored_count
 from pseudoledger.node.metrics import Metrics
-from pseudoledger.node.submission import Outcome, Overloaded, Receipted, Unavailable
-from pseudoledger.registrar import Answer, Refused, Registrar
-from pseudoledger.registrar.answers import receipt_of
+from pseudoledger.node.registering import Registering
+from pseudoledger.node.submission import Outcome, Overloaded, Unavailable
+from pseudoledger.registrar import Answer
 
 T = TypeVar("T")
 
@@ -47,7 +46,7 @@ class _Waiting:
 class GroupCommit:
     """The founder's way in. Make it, `start` it in the event loop that uses it, `stop` it in the same."""
 
-    def __init__(self, registrar: Registrar, metrics: Metrics) -> None:
+    def __init__(self, registrar: Registering, metrics: Metrics) -> None:
         self._registrar, self._metrics = registrar, metrics
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="registrar")
         self._queue: deque[_Waiting] = deque()
@@ -59,13 +58,23 @@ class GroupCommit:
     def start(self) -> None:
         """Begin to register what is submitted."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="group commit")
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Let nobody wait for a loop that is over; a fault of ours ends the node, so that it is seen."""
+        failed = not task.cancelled() and task.exception() is not None
+        _fail(self._queue, Unavailable("the node is stopping"))
+        self._stopping = True
+        if failed:
+            _log.critical("the queue before the registrar failed", exc_info=task.exception())
+            signal.raise_signal(signal.SIGTERM)
 
     async def stop(self) -> None:
         """Register what waits, take nothing more, publish the newest checkpoint and let the ledger go."""
         self._stopping = True
         self._wake.set()
         if self._task is not None:
-            await self._task
+            await asyncio.wait([self._task])
         await self._here(self._registrar.close)
         self._thread.shutdown()
 
@@ -92,7 +101,7 @@ class GroupCommit:
     async def try_out(self, statements: Sequence[bytes]) -> list[Answer]:
         """Say what would be answered now; nothing is written."""
         try:
-            return await self._here(lambda: self._registrar.register(statements, dry_run=True))
+            return await self._here(lambda: self._registrar.try_out(statements))
         except PseudoledgerError as error:
             raise Unavailable(error.message, hint=error.hint) from error
 
@@ -111,18 +120,17 @@ class GroupCommit:
                 continue
             batch = self._take()
             statements = [statement for waiting in batch for statement in waiting.statements]
+            outcomes: list[Outcome] = []
+            reason = Unavailable("registering failed", hint="send it again in a moment")
             try:
                 outcomes = await self._here(partial(self._register, statements))
             except PseudoledgerError as error:
                 _log.error("nothing was registered", extra={"reason": error.message})
-                for waiting in batch:
-                    _fail(waiting, Unavailable(error.message, hint=error.hint))
-                continue
-            except Exception as error:  # noqa: BLE001
-                # A fault of ours must not leave anybody waiting for ever; who sent it may send it again.
-                _log.exception("registering failed")
-                for waiting in batch:
-                    _fail(waiting, Unavailable(f"registering failed ({type(error).__name__})"))
+                reason = Unavailable(error.message, hint=error.hint)
+            finally:
+                if not outcomes:
+                    _fail(batch, reason)
+            if not outcomes:
                 continue
             self._metrics.count(outcomes)
             at = 0
@@ -154,45 +162,13 @@ class GroupCommit:
         return batch
 
     def _register(self, statements: Sequence[bytes]) -> list[Outcome]:
-        """Register one batch and build the receipts; runs in the registrar's thread."""
-        registrar = self._registrar
+        """Register one batch; runs in the registrar's thread."""
         with self._metrics.commit_seconds.time():
-            answers = registrar.register(statements)
-        return receipted(registrar, answers)
+            return self._registrar.register(statements)
 
 
-def receipted(registrar: Registrar, answers: Sequence[Answer]) -> list[Outcome]:
-    """Add its receipt to every answer; the proofs of one block share the hashes they are read from."""
-    store, origin = registrar.store, registrar.state.origin
-    block = store.last_block()
-    assert block is not None, "the founding is sealed"
-    head, size = block.head(origin), block.index + 1
-    fresh = [answer.index for answer in answers if not isinstance(answer, Refused) and not answer.known]
-    hashes: dict[int, bytes] = {}
-    if fresh:
-        first = stored_count(min(fresh))
-        span = range(first, stored_count(size))
-        hashes.update(zip(span, store.hashes(span), strict=True))
-
-    def read(positions: Sequence[int]) -> list[bytes]:
-        missing = [position for position in positions if position not in hashes]
-        if missing:
-            hashes.update(zip(missing, store.hashes(missing), strict=True))
-        return [hashes[position] for position in positions]
-
-    outcomes: list[Outcome] = []
-    for answer in answers:
-        if isinstance(answer, Refused):
-            outcomes.append(answer)
-            continue
-        if min(fresh, default=size) <= answer.index < block.index:
-            receipt = build(head, answer.index, inclusion_proof(answer.index, size, read))
-        else:
-            receipt = receipt_of(store, origin, answer.index)
-        outcomes.append(Receipted(id=answer.id, index=answer.index, known=answer.known, receipt=receipt))
-    return outcomes
-
-
-def _fail(waiting: _Waiting, error: Unavailable) -> None:
-    if not waiting.outcomes.done():
-        waiting.outcomes.set_exception(error)
+def _fail(batch: Iterable[_Waiting], error: Unavailable) -> None:
+    """Answer everybody who waits that nothing was registered."""
+    for waiting in batch:
+        if not waiting.outcomes.done():
+            waiting.outcomes.set_exception(error)

@@ -7,6 +7,7 @@ import json
 import logging
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -97,7 +98,8 @@ class _Server(uvicorn.Server):
         if self.started and sockets:
             host, port = sockets[0].getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
-            print(f"{self._greeting} at {self._scheme}://{shown}:{port}", flush=True)  # noqa: T201 - the answer itself
+            sys.stdout.write(f"{self._greeting} at {self._scheme}://{shown}:{port}\n")
+            sys.stdout.flush()
 
 
 def set_up_logging(*, requests: bool) -> None:
@@ -116,18 +118,24 @@ def set_up_logging(*, requests: bool) -> None:
             logger.propagate = False
 
 
-def serve(app: ASGIApp, listening: Listening, greeting: str) -> None:
-    """Serve until SIGTERM or SIGINT; say `greeting at URL` when ready. Raises StoreError if it cannot listen."""
+def serve(
+    app: ASGIApp, listening: Listening, greeting: str, *, bound: Callable[[], None] = lambda: None
+) -> None:
+    """Serve until SIGTERM or SIGINT; say `greeting at URL` when ready.
+
+    `bound` is called once the port is taken, before anything is served. Raises StoreError if it cannot be.
+    """
     try:
         family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
-        bound = socket.socket(family)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((listening.host, listening.port))
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((listening.host, listening.port))
     except OSError as error:
         raise StoreError(
             f"cannot listen on {listening.host} port {listening.port}: {error.strerror}",
             hint="choose another --port, or 0 for a free one",
         ) from error
+    bound()
     config = uvicorn.Config(
         app,
         http=_ImpatientProtocol,
@@ -145,4 +153,4 @@ def serve(app: ASGIApp, listening: Listening, greeting: str) -> None:
         ssl_keyfile=listening.key,
         backlog=2048,
     )
-    _Server(config, greeting, listening.scheme).run(sockets=[bound])
+    _Server(config, greeting, listening.scheme).run(sockets=[listener])

@@ -35,9 +35,18 @@ Answer = Registered | Refused
 
 
 def receipt_of(store: Store, origin: str, index: int) -> bytes:
-    """Build the receipt of an entry from a store, under the block that seals it; raise StoreError if none."""
-    block = store.block_of(index)
-    if block is None:
+    """Build the receipt of an entry from a store, under the block that seals it; raise StoreError if none.
+
+    A mirror that was never given that block's head builds it under the first later one that it has.
+    """
+    if not 0 <= index < store.size:
         raise StoreError(f"entry {index} is not on this ledger")
+    block = store.headed_block_of(index)
+    if block is None:
+        raise StoreError(
+            f"no signed head of entry {index} or later is kept here: this is a mirror of static files, or of a"
+            " node that gave none",
+            hint="ask the founder's node for the receipt",
+        )
     path = inclusion_proof(index, block.index + 1, store.hashes)
     return build(block.head(origin), index, path)

@@ -16,17 +16,18 @@ from typing import Self
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.ruleset import Court
 from pseudoledger.contract.things import LedgerState
-from pseudoledger.errors import RegistrationRefused, StoreError
+from pseudoledger.errors import InconsistentCheckpoint, RegistrationRefused, StoreError
 from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.last_signed import LastSigned
 from pseudoledger.ledger.block import Link, next_block
-from pseudoledger.ledger.checkpoint import sign_checkpoint
+from pseudoledger.ledger.checkpoint import log_key, parse_checkpoint, sign_checkpoint, verify_checkpoint
 from pseudoledger.ledger.database import existing
 from pseudoledger.ledger.description import Description
 from pseudoledger.ledger.note import format_note, parse_note
 from pseudoledger.ledger.receipt import sign_head
 from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store, WriterLock
 from pseudoledger.ledger.tree import EMPTY_ROOT, hash_leaf
+from pseudoledger.ledger.tree import root as tree_root
 from pseudoledger.registrar.answers import Answer, Refused, receipt_of
 from pseudoledger.registrar.founding import sign_founding
 from pseudoledger.registrar.intake import Intake
@@ -170,15 +171,22 @@ class Registrar:
             self._published_ms, self._unpublished = self._clock(), False
 
     def publish_cosigned(self, note: bytes) -> bool:
-        """Publish a checkpoint with the cosignatures of witnesses, if it is still the newest one published.
+        """Keep a checkpoint with the cosignatures of witnesses, and publish it if it is still the newest one.
 
-        Raises MalformedError for anything but the published checkpoint with signatures added.
+        A newest one that carries none yet does not take its place: proofs are made from the one kept.
+        Raises MalformedError or VerificationError for anything but a checkpoint of this ledger.
         """
-        published = self._store.checkpoint()
-        if published is None or parse_note(note).text != parse_note(published).text:
-            return False
-        self._store.publish(note)
-        return True
+        origin = self.state.origin
+        said = verify_checkpoint(note, origin, [log_key(origin, self._signer.public_key)]).checkpoint
+        if said.size > self._store.size or tree_root(said.size, self._store.hashes) != said.root:
+            raise InconsistentCheckpoint(f"the checkpoint of {said.size} entries is not of this ledger")
+        published, kept = self._store.checkpoint(), self._store.cosigned()
+        newest = published is not None and parse_note(note).text == parse_note(published).text
+        if kept is None or parse_checkpoint(parse_note(kept).text).size <= said.size:
+            self._store.keep_cosigned(note)
+        if newest:
+            self._store.publish(note)
+        return newest
 
     @property
     def book(self) -> Book:

@@ -36,6 +36,8 @@ class Chain:
         """Earlier ledger keys, each with the tree size up to which it counts."""
         self.late = 0
         self.late_first: int | None = None
+        self.headless = 0
+        """Blocks whose signed head is not kept."""
         self.link = Link(
             ledger_id=founding.id,
             origin=payload.origin,
@@ -142,6 +144,8 @@ class Chain:
         return chunks.root()
 
     def _compare_row(self, mark: Mark, expected: tuple[object, ...]) -> None:
+        if mark.row is not None and mark.row[5] == b"":
+            self.headless += 1
         if mark.row is not None and mark.row[:5] != expected:
             self.faults.append(
                 Fault(

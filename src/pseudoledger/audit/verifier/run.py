@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from types import MappingProxyType
 
 from pseudoledger.audit.verifier.chain import LATE_SECONDS, Chain
 from pseudoledger.audit.verifier.entries import CHUNK, Basis, Checks, Chunk, Mark, read_raw
@@ -41,7 +42,10 @@ from pseudoledger.statement.values import block_time_ms
 ALONE_MAX = 16 * CHUNK
 """Up to this many entries are verified in this process: starting others would take longer."""
 
-PUBLISHED = "the published checkpoint"
+STORED = MappingProxyType(
+    {"checkpoint": "the published checkpoint", "cosigned": "the last cosigned checkpoint"}
+)
+"""Checkpoints that the database holds, and what reports call them."""
 
 Progress = Callable[[int, int], None]
 """Told how many entries of how many are verified."""
@@ -151,6 +155,11 @@ class _Run:
                 f"{chain.late} entries, the first of them entry {chain.late_first}, were issued more than"
                 f" {LATE_SECONDS} s before or after the time of their block"
             )
+        if chain.headless:
+            self._warnings.append(
+                f"the signed heads of {chain.headless} blocks are not kept here, as in a mirror: receipts of what"
+                " they seal are given under a later head, or not at all"
+            )
         link = chain.link
         return Report(
             verdict=verdict,
@@ -247,15 +256,18 @@ class _Run:
         self._unjudged = f"cannot judge from entry {index}: {reason}"
 
     def _published(self) -> list[Kept]:
-        """Read the published checkpoint, to be compared like one kept outside."""
-        raw = stored_checkpoint(self._db)
-        try:
-            if raw is not None:
-                return [parse_kept(raw, PUBLISHED)]
-            self.faults.append(Fault(code="stored.checkpoint", place=PUBLISHED, message="is missing"))
-        except MalformedError as error:
-            self.faults.append(Fault(code="stored.checkpoint", place=PUBLISHED, message=error.message))
-        return []
+        """Read the published checkpoint, and the last cosigned one, to be compared like those kept outside."""
+        found: list[Kept] = []
+        for name, place in STORED.items():
+            raw = stored_checkpoint(self._db, name)
+            try:
+                if raw is not None:
+                    found.append(parse_kept(raw, place))
+                elif name == "checkpoint":
+                    self.faults.append(Fault(code="stored.checkpoint", place=place, message="is missing"))
+            except MalformedError as error:
+                self.faults.append(Fault(code="stored.checkpoint", place=place, message=error.message))
+        return found
 
     def _file(self, integrity: Sequence[str]) -> None:
         """Take what SQLite found; only where the unique index cannot be relied on, look for repeated ids."""

@@ -78,7 +78,7 @@ def stray_faults(connection: sqlite3.Connection, size: int) -> Iterator[Fault]:
                 place=f"table {table}, {column} {row[0]}",
                 message="lies outside the ledger",
             )
-    for (name,) in connection.execute("SELECT name FROM meta WHERE name != 'checkpoint'"):
+    for (name,) in connection.execute("SELECT name FROM meta WHERE name NOT IN ('checkpoint', 'cosigned')"):
         yield Fault(code="stored.stray", place=f"table meta, {name}", message="does not belong to a ledger")
 
 
@@ -109,9 +109,9 @@ def description_fault(directory: Path, expected: Description) -> Fault | None:
     return None
 
 
-def stored_checkpoint(connection: sqlite3.Connection) -> bytes | None:
-    """Return the published checkpoint, or None where there is none of its form."""
-    row = connection.execute("SELECT value FROM meta WHERE name = 'checkpoint'").fetchone()
+def stored_checkpoint(connection: sqlite3.Connection, name: str) -> bytes | None:
+    """Return the checkpoint stored as `checkpoint` or `cosigned`, or None where there is none of its form."""
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
     return row[0] if row is not None and isinstance(row[0], bytes) else None
 
 
