@@ -79,16 +79,19 @@ def proof(
     out: Annotated[Path, typer.Option("-o", "--out", help="File for the proof.", show_default=False)],
     *,
     ledger: LedgerOption = None,
+    node: NodeOption = None,
+    node_key: NodeKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a proof of an entry under a checkpoint with the cosignatures of witnesses (C2SP tlog-proof)."""
-    with contextlib.closing(Desk(ledger)) as desk:
+    with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
         _, index = find_statement(desk, what)
         if index is None:
             raise WrongUse(f"{what} is not on this ledger", hint="submit it first")
         checkpoint, signed_by = _checkpoint_over(desk, index)
-        size = parse_checkpoint(parse_note(checkpoint).text).size
-        path = inclusion_proof(index, size, desk.store.hashes)
+        head = parse_checkpoint(parse_note(checkpoint).text)
+        size = head.size
+        path = inclusion_proof(index, size, desk.ledger.hashes_under(head))
         write_file(out, format_proof(LogProof(index=index, path=path, checkpoint=checkpoint)))
         value = {"file": str(out), "index": index, "tree_size": size, "signed_by": signed_by}
         facts = [
@@ -102,11 +105,10 @@ def proof(
 
 def _checkpoint_over(desk: Desk, index: int) -> tuple[bytes, list[str]]:
     """Return the last cosigned checkpoint if it covers an entry, else the newest; and the names that signed."""
-    for raw in (desk.store.cosigned(), desk.store.checkpoint()):
-        if raw is not None:
-            note = parse_note(raw)
-            if parse_checkpoint(note.text).size > index:
-                return raw, [line.name for line in note.signatures]
+    for raw in desk.ledger.checkpoints():
+        note = parse_note(raw)
+        if parse_checkpoint(note.text).size > index:
+            return raw, [line.name for line in note.signatures]
     raise WrongUse(
         f"no published checkpoint covers entry {index} yet", hint="let the ledger's writer open and close it"
     )
