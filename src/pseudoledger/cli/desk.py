@@ -99,6 +99,14 @@ class Desk:
         self._stack.callback(client.close)
         return NodeLedger(client)
 
+    @property
+    def store(self) -> Store:
+        """The store of a ledger directory; raise WrongUse over a node."""
+        ledger = self.ledger
+        if isinstance(ledger, NodeLedger):
+            raise WrongUse("this needs the ledger's own directory, not a node", hint="add --ledger DIR")
+        return ledger.store
+
     @cached_property
     def book(self) -> Book:
         """The book as of the last block."""

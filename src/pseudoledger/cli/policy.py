@@ -11,6 +11,7 @@ import typer
 from pseudoledger.cli.command import JsonOption, LedgerOption, group, plain
 from pseudoledger.cli.desk import Desk, read_file
 from pseudoledger.cli.failure import WrongUse
+from pseudoledger.cli.nodes import NodeKeyOption, NodeOption, place_of
 from pseudoledger.cli.show import Facts, listed, present, say, when
 from pseudoledger.cli.values import did
 from pseudoledger.identity.keys import key_from_did
@@ -42,10 +43,12 @@ def log(
     ] = None,
     url: UrlOption = "",
     ledger: LedgerOption = None,
+    node: NodeOption = None,
+    node_key: NodeKeyOption = None,
 ) -> None:
     """Print the line that names a ledger in a policy file."""
     if origin is None or key is None:
-        with contextlib.closing(Desk(ledger)) as desk:
+        with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
             origin, key = origin or desk.state.origin, key or desk.state.ledger_key
     say(f"log {format_vkey(log_key(origin, key_from_did(did(key, '--key'))))} {url}".rstrip())
 

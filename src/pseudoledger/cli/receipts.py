@@ -23,7 +23,6 @@ from pseudoledger.ledger.note import parse_note
 from pseudoledger.ledger.policy import parse_policy
 from pseudoledger.ledger.proof import LogProof, format_proof, is_proof
 from pseudoledger.ledger.receipt import decode_receipt
-from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.transparent import attach, detach
 from pseudoledger.ledger.tree import inclusion_proof
 from pseudoledger.statement import envelope
@@ -80,17 +79,19 @@ def proof(
     out: Annotated[Path, typer.Option("-o", "--out", help="File for the proof.", show_default=False)],
     *,
     ledger: LedgerOption = None,
+    node: NodeOption = None,
+    node_key: NodeKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a proof of an entry under a checkpoint with the cosignatures of witnesses (C2SP tlog-proof)."""
-    with contextlib.closing(Desk(ledger)) as desk:
+    with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
         _, index = find_statement(desk, what)
         if index is None:
             raise WrongUse(f"{what} is not on this ledger", hint="submit it first")
-        with contextlib.closing(Store.open_reader(desk.directory)) as store:
-            checkpoint, signed_by = _checkpoint_over(store, index)
-            size = parse_checkpoint(parse_note(checkpoint).text).size
-            path = inclusion_proof(index, size, store.hashes)
+        checkpoint, signed_by = _checkpoint_over(desk, index)
+        head = parse_checkpoint(parse_note(checkpoint).text)
+        size = head.size
+        path = inclusion_proof(index, size, desk.ledger.hashes_under(head))
         write_file(out, format_proof(LogProof(index=index, path=path, checkpoint=checkpoint)))
         value = {"file": str(out), "index": index, "tree_size": size, "signed_by": signed_by}
         facts = [
@@ -102,13 +103,12 @@ def proof(
         present(Facts(title="Proof written", facts=facts, value=value), as_json=as_json)
 
 
-def _checkpoint_over(store: Store, index: int) -> tuple[bytes, list[str]]:
+def _checkpoint_over(desk: Desk, index: int) -> tuple[bytes, list[str]]:
     """Return the last cosigned checkpoint if it covers an entry, else the newest; and the names that signed."""
-    for raw in (store.cosigned(), store.checkpoint()):
-        if raw is not None:
-            note = parse_note(raw)
-            if parse_checkpoint(note.text).size > index:
-                return raw, [line.name for line in note.signatures]
+    for raw in desk.ledger.checkpoints():
+        note = parse_note(raw)
+        if parse_checkpoint(note.text).size > index:
+            return raw, [line.name for line in note.signatures]
     raise WrongUse(
         f"no published checkpoint covers entry {index} yet", hint="let the ledger's writer open and close it"
     )
@@ -199,8 +199,8 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write the ledger as static files that any web server can serve; a second run writes what is new."""
-    with contextlib.closing(Store.open_reader(directory)) as store, progress("exporting", None) as meter:
-        done = export_tiles(store, out, progress=meter.advance)
+    with contextlib.closing(Desk(directory)) as desk, progress("exporting", None) as meter:
+        done = export_tiles(desk.store, out, progress=meter.advance)
     value = {"out": str(out), **asdict(done)}
     facts = [
         ("folder", str(out)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pseudoledger.ledger.schema import picked
 from pseudoledger.ledger.store import BlockRow, EntryRow, Store, entry_of
 
 INDEX_MAX = 2**63 - 1
@@ -83,7 +84,7 @@ def invoices_by_due(
     store: Store, *, after: tuple[int, str] | None = None, latest: bool = False, limit: int
 ) -> Iterator[ThingRow]:
     """Yield invoices by their due time, then by id."""
-    due, way, sign = "json_extract(value, '$.due_at')", "DESC" if latest else "ASC", "<" if latest else ">"
+    due, way, sign = picked("due_at"), "DESC" if latest else "ASC", "<" if latest else ">"
     start = after or ((INDEX_MAX, "") if latest else (-1, ""))
     rows = store.rows(
         f"SELECT {due}, key, value FROM things INDEXED BY invoices_due WHERE sort = 'invoice'"  # noqa: S608
@@ -101,7 +102,7 @@ def things_of_lease(store: Store, lease: str) -> Iterator[tuple[str, str, bytes]
     """Yield (sort, key, JSON) of the usage reports and invoices of one lease."""
     for sort in ("usage", "invoice"):
         rows = store.rows(
-            f"SELECT key, value FROM things WHERE sort = '{sort}' AND json_extract(value, '$.lease') = ?",  # noqa: S608
+            f"SELECT key, value FROM things WHERE sort = '{sort}' AND {picked('lease')} = ?",  # noqa: S608
             lease,
         )
         for key, value in rows:

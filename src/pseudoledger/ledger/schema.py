@@ -139,11 +139,17 @@ VIEWS = MappingProxyType(
 )
 """Every view by name, with the text that creates it."""
 
-_INDEXES = """
+
+def picked(name: str) -> str:
+    """Return the expression for a member of a thing's JSON by which an index orders; NULL where it is no JSON."""
+    return f"CASE WHEN json_valid(value) THEN json_extract(value, '$.{name}') END"
+
+
+_INDEXES = f"""
 CREATE INDEX entries_type ON entries (type);
-CREATE INDEX usage_lease ON things (json_extract(value, '$.lease')) WHERE sort = 'usage';
-CREATE INDEX invoices_lease ON things (json_extract(value, '$.lease')) WHERE sort = 'invoice';
-CREATE INDEX invoices_due ON things (json_extract(value, '$.due_at')) WHERE sort = 'invoice';
+CREATE INDEX usage_lease ON things ({picked("lease")}) WHERE sort = 'usage';
+CREATE INDEX invoices_lease ON things ({picked("lease")}) WHERE sort = 'invoice';
+CREATE INDEX invoices_due ON things ({picked("due_at")}) WHERE sort = 'invoice';
 """
 
 MIGRATIONS: tuple[str, ...] = (TABLES + ";\n".join(VIEWS.values()) + ";", _INDEXES)

@@ -6,7 +6,7 @@ node is what the node says, but for statements, whose id and signature are check
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from pseudoledger.contract.book import Book
 from pseudoledger.errors import StoreError, VerificationError
 from pseudoledger.ledger import query
+from pseudoledger.ledger.checkpoint import Checkpoint
+from pseudoledger.ledger.note import format_note
 from pseudoledger.ledger.store import EntryRow, Store
+from pseudoledger.ledger.tiles import Tile, TileHashes, format_path
+from pseudoledger.ledger.tree import ReadHashes
 from pseudoledger.node.spoken import Counts, Named, Names, NodeStatus, Sealed
 from pseudoledger.registrar.answers import receipt_of
 
@@ -84,6 +88,14 @@ class DirectoryLedger:
     def counts(self) -> dict[str, int]:
         """Return how many entries of each kind there are."""
         return query.kind_counts(self.store)
+
+    def checkpoints(self) -> list[bytes]:
+        """Return the published checkpoints: the last that witnesses cosigned, then the newest."""
+        return [raw for raw in (self.store.cosigned(), self.store.checkpoint()) if raw is not None]
+
+    def hashes_under(self, _checkpoint: Checkpoint) -> ReadHashes:
+        """Return how to read the hashes of the tree of a checkpoint."""
+        return self.store.hashes
 
     def receipt(self, entry: EntryRow) -> bytes:
         """Return the receipt of an entry."""
@@ -186,6 +198,21 @@ class NodeLedger:
     def counts(self) -> dict[str, int]:
         """Return how many entries of each kind there are."""
         return self.client.asking.json(Counts, "/api/v1/counts").kinds
+
+    def checkpoints(self) -> list[bytes]:
+        """Return the newest checkpoint that the node publishes, the ledger's signature verified."""
+        return [format_note(self.client.checkpoint().note)]
+
+    def hashes_under(self, checkpoint: Checkpoint) -> ReadHashes:
+        """Return how to read the hashes of the tree of a checkpoint: from tiles, checked against its root."""
+        return TileHashes(checkpoint.size, checkpoint.root, self._tiles).read
+
+    def _tiles(self, tiles: Sequence[Tile]) -> list[bytes]:
+        answers = [self.client.asking.get(f"/{format_path(tile)}", accept="*/*") for tile in tiles]
+        for answer in answers:
+            if answer.status != 200:
+                raise self.client.asking.refusal(answer)
+        return [answer.body for answer in answers]
 
     def receipt(self, entry: EntryRow) -> bytes:
         """Return the receipt of an entry, verified, and that it proves this index."""
