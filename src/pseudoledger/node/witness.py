@@ -196,6 +196,7 @@ def create_witness(witness: Witness) -> Starlette:
     """Build the application that serves a witness: both of its prefixes are the root of the server."""
 
     async def add_checkpoint(request: Request) -> Response:
+        """Answer one request, in the order of checks that the spec gives."""
         try:
             async with asyncio.timeout(READ_SECONDS):
                 body = await _read(request)
