@@ -11,6 +11,7 @@ from pathlib import Path
 
 from commands import cli_page
 from dictionary import kinds_page, schemas
+from http_api import http_page
 from rulebook import errors_page, rules_page, tables_page
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -21,6 +22,7 @@ def pages() -> dict[str, str]:
     return {
         "cli.md": cli_page(),
         "errors.md": errors_page(),
+        "http.md": http_page(),
         "kinds.md": kinds_page(),
         "rules.md": rules_page(),
         "tables.md": tables_page(),
