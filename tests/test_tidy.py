@@ -163,7 +163,13 @@ def test_every_locked_package_is_hashed():
 
 def test_dependencies_are_used_and_locked():
     """What the program declares it needs, some module imports; and the lock file has it."""
-    modules = {"pynacl": "nacl", "ruamel.yaml": "ruamel", "sqlite-utils": "sqlite_utils"}
+    modules = {
+        "prometheus-client": "prometheus_client",
+        "sse-starlette": "sse_starlette",
+        "pynacl": "nacl",
+        "ruamel.yaml": "ruamel",
+        "sqlite-utils": "sqlite_utils",
+    }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     imported = {name.split(".")[0] for path in MODULES for name in imports_of(path)}
     locked = set(

@@ -43,8 +43,9 @@ def names(wheel):
 
 def test_the_wheel_holds_every_module_and_all_contracts(names):
     source = ROOT / "src"
-    for path in (source / "pseudoledger").rglob("*.py"):
-        assert str(path.relative_to(source)) in names
+    for path in (source / "pseudoledger").rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            assert str(path.relative_to(source)) in names
     for path in (ROOT / "contracts").rglob("*"):
         if path.is_file():
             assert f"pseudoledger/{path.relative_to(ROOT)}" in names
@@ -55,7 +56,7 @@ def test_the_wheel_holds_nothing_else(names):
     assert all(name.startswith(("pseudoledger/", "pseudoledger-")) for name in names)
     assert not [name for name in names if "test" in Path(name).name.lower() or "__pycache__" in name]
     suffixes = {Path(name).suffix for name in names if name.startswith("pseudoledger/")}
-    assert suffixes <= {".py", ".typed", ".csv", ".json", ".md", ".yaml"}
+    assert suffixes <= {".py", ".typed", ".csv", ".json", ".md", ".yaml", ".html", ".css", ".js", ".png"}
 
 
 def test_building_twice_gives_the_same_bytes(wheel, tmp_path):

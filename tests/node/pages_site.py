@@ -55,7 +55,7 @@ class Played:
         self.forks = directory / "forks"
         self.standing = Standing()
         self.role = Role.FOUNDER
-        self.now = instant_seconds("2026-06-10T00:00:00Z")
+        self.now = instant_seconds("2026-04-28T00:00:00Z")
         self.publish()
 
     def publish(self):

@@ -396,6 +396,25 @@ def test_verify_compares_the_kept_checkpoint(ledger, ring):
     assert report.first.place == "the last cosigned checkpoint"
 
 
+def test_verify_weighs_the_times_of_cosignatures(ledger, ring):
+    """A witness that cosigned a tree long before its last block was sealed: one of the clocks is wrong."""
+    rounds(ring.cosigner())
+    early = note.parse_note(ledger.registrar.store.checkpoint())
+    key = Signer.from_seed(bytes([21]) * 32)
+    for seconds, wrong in ((0, False), (300, False), (301, True), (100_000, True), (-500, False)):
+        line = checkpoint.cosign(key, "early.example", early, START - seconds)
+        kept = note.format_note(checkpoint.add_signatures(early, [line]))
+        report = verify(ledger.directory, against=[kept])
+        assert report.verdict is Verdict.VALID
+        assert (
+            any(
+                f"early.example says that it cosigned 2 entries {seconds} s before" in text
+                for text in report.warnings
+            )
+            is wrong
+        )
+
+
 # Proofs that carry cosignatures
 
 

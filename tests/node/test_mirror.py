@@ -9,7 +9,6 @@ from contextlib import closing
 
 import httpx
 import pytest
-import small_ledger
 from mirror_world import (
     FIRST,
     IAT,
@@ -21,10 +20,11 @@ from mirror_world import (
     mirrored,
     pool,
     publish,
+    publish_anything,
     serving,
 )
 from processes import PROGRAM
-from small_ledger import FOUNDER, LEDGER, NEXT_LEDGER, build, founding, opened, publish_by_hand, row
+from small_ledger import FOUNDER, LEDGER, NEXT_LEDGER, build, founding, opened, publish_by_hand
 
 from pseudoledger.audit.verifier import Verdict, verify
 from pseudoledger.bench.workload import Load
@@ -40,7 +40,7 @@ from pseudoledger.errors import (
 from pseudoledger.ledger.checkpoint import sign_checkpoint
 from pseudoledger.ledger.note import format_note
 from pseudoledger.ledger.receipt import verify_receipt
-from pseudoledger.ledger.store import EntryRow, Store
+from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tiles import Bundle, make_bundle, parse_bundle
 from pseudoledger.ledger.tree import root
 from pseudoledger.node.belief import Disbelieved
@@ -247,7 +247,7 @@ def test_a_properly_signed_block_over_what_the_rules_refuse(tmp_path, last, says
     """A block before it is believed; the first entry that shows it is named."""
     history = [*batches(1, 2)[:3], [pool(8)], last]
     copy = tmp_path / "copy"
-    make(tmp_path / "bad", history)
+    publish_anything(tmp_path / "bad", history)
     with serving(tmp_path / "bad" / "out") as url, closing(Mirror(url, copy)) as mirror:
         for _ in range(2):
             with pytest.raises(Disbelieved) as caught:
@@ -256,25 +256,6 @@ def test_a_properly_signed_block_over_what_the_rules_refuse(tmp_path, last, says
             assert mirror.standing().behind == caught.value.message
     assert len(entries(copy)) == 8
     assert [fault.code for fault in verify(copy).faults] == ["stored.checkpoint"]
-
-
-def make(directory, history):
-    """Publish by hand, also what is no statement at all and what stands twice."""
-    before, small_ledger.row = small_ledger.row, lenient(row)
-    try:
-        publish(directory, history, unique=False)
-    finally:
-        small_ledger.row = before
-
-
-def lenient(real):
-    def read(index, raw):
-        try:
-            return real(index, raw)
-        except MalformedError:
-            return EntryRow(index=index, statement=raw, id=index.to_bytes(32).hex(), type="", issuer="")
-
-    return read
 
 
 def test_a_block_from_the_future_waits(tmp_path):

@@ -168,6 +168,9 @@ def converge(network, acknowledged):
     founded = network.founded
 
     def same():
+        size = httpx.get(f"{network.url('founder')}/api/v1/status").json()["size"]
+        if checkpoint(network.url("founder"))[0].size != size:
+            return False
         return len({checkpoint(network.url(name))[0] for name in ("founder", "m1", "m2")}) == 1
 
     def cosigned():

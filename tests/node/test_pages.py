@@ -22,7 +22,7 @@ from pseudoledger.node.pages.invoices import age_of
 from pseudoledger.node.pages.language import CODES, choose, language
 from pseudoledger.node.pages.site import SECURITY_POLICY
 from pseudoledger.statement.kinds import KINDS
-from pseudoledger.statement.values import Value
+from pseudoledger.statement.values import Value, instant_seconds
 
 PAGES = [
     "overview",
@@ -370,6 +370,12 @@ def test_offers_are_searched(site):
 
 
 def test_invoices_are_told_by_age(site, as_it_was):
+    read = site.read("/invoices")
+    assert [found["class"] for found in read.all("rect") if found["class"] != "rail"] == [
+        "bar age-0",
+        "bar age-1",
+    ]
+    as_it_was.now = instant_seconds("2026-06-10T00:00:00Z")
     assert language("en").words["age.31-60"] in site.read("/invoices").whole
     whole = site.read("/invoices?age=31-60").whole
     assert "long-context" in whole

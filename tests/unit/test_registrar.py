@@ -12,12 +12,14 @@ from nacl.bindings import (
 )
 
 from pseudoledger.audit.verifier import Verdict, verify
-from pseudoledger.bench.workload import START, Load, _signer
+from pseudoledger.bench.workload import START, Load, _signer, ledger_signer
 from pseudoledger.identity import keys
 from pseudoledger.identity.keys import Signer
+from pseudoledger.identity.last_signed import LastSigned
 from pseudoledger.ledger import transparent
 from pseudoledger.ledger.receipt import verify_receipt
-from pseudoledger.registrar import Refused, Registered
+from pseudoledger.registrar import Refused, Registered, Registrar
+from pseudoledger.registrar.writer import published_size
 from pseudoledger.statement import envelope
 from pseudoledger.statement.payload import draft
 
@@ -193,3 +195,20 @@ def test_one_batch_has_one_time_and_one_block(load):
     blocks = {load.registrar.store.block_of(answer.index) for answer in answers}
     assert len(blocks) == 1
     assert blocks.pop().time_ms == load.now * 1000
+
+
+def test_what_a_crash_left_unpublished_is_published_after_it(tmp_path):
+    """The last blocks before a kill may stand in no checkpoint: whoever opens the ledger publishes them."""
+    load = Load(tmp_path, leases=1)
+    load.registrar.register(load.statements(2))
+    load.registrar.register(load.statements(2))
+    store, signer = load.registrar.store, ledger_signer()
+    assert published_size(store) < store.size, "two blocks within a second"
+    load.registrar._unpublished = False  # as after a kill: closing publishes nothing
+    load.registrar.close()
+    record = LastSigned(tmp_path / "keys" / "ledger.last-signed")
+    with Registrar.open(
+        tmp_path / "ledger", signer=signer, last_signed=record, clock=lambda: load.now * 1000
+    ) as registrar:
+        registrar.publish()
+        assert published_size(registrar.store) == registrar.store.size

@@ -38,11 +38,18 @@ def _bench_serve(directory: Path, *, entries: int) -> Iterator[Figure]:
     return bench_serve(directory, entries=entries)
 
 
+def _bench_sync(directory: Path, *, entries: int) -> Iterator[Figure]:
+    from pseudoledger.bench.sync import bench_sync
+
+    return bench_sync(directory, entries=entries)
+
+
 BENCHES = {
     "register": Bench(run=bench_register, entries=20_000),
     "verify": Bench(run=bench_verify, entries=100_000),
     "proofs": Bench(run=bench_proofs, entries=1_000_000),
     "serve": Bench(run=_bench_serve, entries=60_000),
+    "sync": Bench(run=_bench_sync, entries=60_000),
 }
 
 

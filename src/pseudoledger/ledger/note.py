@@ -220,6 +220,11 @@ def cosign_text(signer: keys.Signer, name: str, text: bytes, time: int) -> NoteS
     return NoteSignature(name=name, key_id=key.key_id, signature=signature)
 
 
+def cosignature_time(line: NoteSignature) -> int | None:
+    """Return the time that an Ed25519 cosignature claims, None for a line of another length; nothing is verified."""
+    return int.from_bytes(line.signature[:8]) if len(line.signature) == 8 + keys.SIGNATURE_BYTES else None
+
+
 def verify_note(note: SignedNote, known: Sequence[VerifierKey]) -> tuple[VerifiedSignature, ...]:
     """Check every signature by a known key, and return them in the order of their lines.
 

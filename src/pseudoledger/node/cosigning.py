@@ -139,7 +139,11 @@ class Cosigner:
                     _log.error("no cosignatures were collected", extra={"reason": error.message})
                 await asyncio.sleep(every_seconds)
         finally:
-            await self._client.aclose()
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the connections to the witnesses. Idempotent; `run` does it by itself."""
+        await self._client.aclose()
 
     async def round(self) -> bool:
         """Ask every witness that has not cosigned the newest checkpoint; tell whether the quorum is met.

@@ -296,6 +296,7 @@ def routes(node: Node) -> list[BaseRoute]:
         return _json(answer | ({"fork": name} if name else {}), 409 if name else 200)
 
     async def checkpoint(request: Request) -> Response:
+        """Read the note here, and weigh it where blocking is no harm."""
         try:
             note = await read_body(request.scope, request.receive, NOTE_BYTES_MAX)
         except BodyRefused as error:

@@ -71,6 +71,7 @@ def founder_app(registering: Registering, settings: Settings) -> Front:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        """Register and collect cosignatures as long as the application runs."""
         group.start()
         collecting = asyncio.create_task(cosigner.run()) if cosigner else None
         try:

@@ -148,6 +148,13 @@ class Mirror:
 
     def follow(self, stop: threading.Event) -> None:
         """Catch up again and again until told to stop; what goes wrong is said by `standing`."""
+        try:
+            self._follow(stop)
+        finally:
+            if not stop.is_set():
+                self._behind = "this mirror has stopped following, by a fault of its own: see its log"
+
+    def _follow(self, stop: threading.Event) -> None:
         wait, said = POLL_S, ""
         while not stop.wait(wait * SystemRandom().uniform(1 - JITTER, 1 + JITTER)):
             try:
@@ -326,6 +333,7 @@ def mirror_app(mirror: Mirror, serving: Serving) -> Front:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        """Follow while it serves; whatever is stored is whole when it ends."""
         follower.start()
         try:
             yield

@@ -149,7 +149,7 @@ class Witness:
             # A proof that merely fails shows nothing, and origins of other grammars have no such file.
             return
         _LOG.error("%s shows two histories: sizes %d and %d", claim.origin, last.size, claim.size)
-        _keep_fork(self._forks, raw, claim.origin)
+        _keep_fork(self._forks, raw)
 
 
 def _signed_by(note: SignedNote, keys: tuple[VerifierKey, ...]) -> SignedNote:
@@ -175,9 +175,9 @@ def _check_growth(asked: Submission, last: Cosigned | None) -> None:
     verify_consistency(known, claim.size, asked.proof, last.root, claim.root)
 
 
-def _keep_fork(directory: Path, raw: bytes, origin: str) -> None:
+def _keep_fork(directory: Path, raw: bytes) -> None:
     """Write a fork proof durably, unless there are many already."""
-    path = directory / f"{sha256(origin.encode()).hexdigest()[:16]}-{sha256(raw).hexdigest()[:16]}.json"
+    path = directory / f"{sha256(raw).hexdigest()}.json"
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if path.exists() or sum(1 for _ in directory.iterdir()) >= FORKS_MAX:
@@ -196,6 +196,7 @@ def create_witness(witness: Witness) -> Starlette:
     """Build the application that serves a witness: both of its prefixes are the root of the server."""
 
     async def add_checkpoint(request: Request) -> Response:
+        """Answer one request, in the order of checks that the spec gives."""
         try:
             async with asyncio.timeout(READ_SECONDS):
                 body = await _read(request)

@@ -16,7 +16,7 @@ from typing import Self
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.ruleset import Court
 from pseudoledger.contract.things import LedgerState
-from pseudoledger.errors import InconsistentCheckpoint, RegistrationRefused, StoreError
+from pseudoledger.errors import InconsistentCheckpoint, MalformedError, RegistrationRefused, StoreError
 from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.last_signed import LastSigned
 from pseudoledger.ledger.block import Link, next_block
@@ -94,6 +94,8 @@ class Registrar:
                     hint="open the ledger with that key",
                 )
             last_signed.check(store.size, registrar._frontier.root())
+            # Nor may the newest block have been published yet.
+            registrar._unpublished = published_size(store) < store.size
             # A crash may have come between a block and the description of the key that it brought.
             registrar._describe()
             held.pop_all()
@@ -350,3 +352,12 @@ class Registrar:
             origin=state.origin, ledger=state.id, founder=state.founder, ledger_key=state.ledger_key
         )
         description.write(self._directory)
+
+
+def published_size(store: Store) -> int:
+    """Return the size of the published checkpoint; 0 if there is none, or what stands there is none."""
+    note = store.checkpoint()
+    try:
+        return 0 if note is None else parse_checkpoint(parse_note(note).text).size
+    except MalformedError:
+        return 0

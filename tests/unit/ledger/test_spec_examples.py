@@ -1,13 +1,17 @@
 """Every example in the ledger's specifications is what the code makes of the fixed keys."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from textwrap import fill
 
 import pytest
 from ledger_examples import ENTRIES, LEAVES, LEDGER, ORIGIN, WITNESS, read, receipt_of
 
-from pseudoledger.ledger import checkpoint, fork, note, receipt, tiles, transparent, tree
+from pseudoledger.errors import QuorumNotMet
+from pseudoledger.identity.keys import Signer
+from pseudoledger.ledger import checkpoint, fork, note, policy, proof, receipt, tiles, transparent, tree
+from pseudoledger.node import add_checkpoint
 
 SPEC = Path(__file__).resolve().parents[3] / "docs" / "spec"
 EXAMPLE = re.compile(r"<!-- example: ([a-z-]+) -->\n```[a-z]*\n(.*?)```\n", re.DOTALL)
@@ -72,6 +76,37 @@ def fork_example():
     )
 
 
+def policy_example():
+    keys = [checkpoint.cosigner_key("witness.example/w1", WITNESS.public_key)]
+    keys += [
+        checkpoint.cosigner_key(
+            f"witness.example/w{number}", Signer.from_seed(bytes([number]) * 32).public_key
+        )
+        for number in (4, 5)
+    ]
+    lines = [f"log {note.format_vkey(checkpoint.log_key(ORIGIN, LEDGER.public_key))} http://city.example"]
+    lines += [
+        f"witness w{number} {note.format_vkey(key)} http://{key.name}" for number, key in enumerate(keys, 1)
+    ]
+    return "".join(f"{line}\n" for line in [*lines, "group most 2 w1 w2 w3", "quorum most"])
+
+
+def proof_example():
+    path = tree.inclusion_proof(2, SIZE, read)
+    return proof.format_proof(
+        proof.LogProof(index=2, path=path, checkpoint=note.format_note(cosigned()))
+    ).decode()
+
+
+def request_example():
+    submission = add_checkpoint.Submission(old=2, proof=tree.consistency_proof(2, SIZE, read), note=signed())
+    return add_checkpoint.format_submission(submission).decode()
+
+
+def answer_example():
+    return note.format_signatures(cosigned().signatures[1:]).decode()
+
+
 EXAMPLES = {
     ("tree", "statement"): lambda: hexlines(ENTRIES[2]),
     ("tree", "tree"): tree_example,
@@ -84,6 +119,10 @@ EXAMPLES = {
     ("tiles", "tile"): lambda: hexlines(tiles.make_tile(tiles.Tile(0, 0, SIZE), read)),
     ("tiles", "bundle"): lambda: hexlines(tiles.make_bundle(ENTRIES[:1])),
     ("tiles", "paths"): paths_example,
+    ("policy", "policy"): policy_example,
+    ("proof", "proof"): proof_example,
+    ("witness", "request"): request_example,
+    ("witness", "answer"): answer_example,
     ("fork", "fork"): lambda: fork.format_fork(fork_example()).decode() + "\n",
 }
 
@@ -91,7 +130,7 @@ EXAMPLES = {
 def found():
     return {
         (name, label): body
-        for name in ("tree", "checkpoint", "receipt", "tiles", "fork")
+        for name in ("tree", "checkpoint", "receipt", "tiles", "policy", "proof", "witness", "fork")
         for label, body in EXAMPLE.findall((SPEC / f"{name}.md").read_text())
     }
 
@@ -111,6 +150,12 @@ def test_the_examples_verify():
     assert checkpoint.verify_checkpoint(raw, ORIGIN, keys[:1], keys[1:]).cosignatures[0].time == 1_700_000_000
     carried = transparent.attach(ENTRIES[2], [receipt_of(2, SIZE)])
     assert transparent.verify_transparent(carried, LEDGER.did, ORIGIN)[0].leaf_index == 2
+    trusted = policy.parse_policy(policy_example().encode())
+    found = proof.parse_proof(proof_example().encode())
+    with pytest.raises(QuorumNotMet):
+        proof.verify_proof(found, LEAVES[2], trusted)
+    one = replace(trusted, quorum="w1")
+    assert proof.verify_proof(found, LEAVES[2], one).index == 2
     root = tree.root(2, read)
     assert receipt.verify_consistency_receipt(growth(), 2, root, LEDGER.did, ORIGIN).tree_size == SIZE
     assert fork.verify_fork(fork_example(), [LEDGER.did]).size1 == SIZE

@@ -30,6 +30,8 @@ class Chain:
         self.faults: list[Fault] = []
         self.roots: dict[int, bytes] = {}
         """Roots of the wanted sizes at which a block ends."""
+        self.times: dict[int, int] = {}
+        """Times of these blocks, in seconds."""
         self.root = EMPTY_ROOT
         """Root of the tree that ends with the last block."""
         self.retired: list[tuple[str, int]] = []
@@ -108,9 +110,10 @@ class Chain:
             and (block.height, block.previous, block.size) == (link.height + 1, link.previous, mark.index)
         )
         self.root = self._root(mark.index + 1, mark.after)
+        time_ms = block_time_ms(block.time)
         if mark.index + 1 in self._wanted:
             self.roots[mark.index + 1] = self.root
-        time_ms = block_time_ms(block.time)
+            self.times[mark.index + 1] = time_ms // 1000
         self._compare_row(mark, (block.height, mark.index, time_ms, self.root, mark.statement.iss))
         self._warn_of_late(previous.size, mark.index, time_ms // 1000)
         if link.ledger_key != previous.ledger_key:

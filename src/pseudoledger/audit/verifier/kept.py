@@ -13,12 +13,12 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pseudoledger.audit.verifier.chain import Chain
+from pseudoledger.audit.verifier.chain import LATE_SECONDS, Chain
 from pseudoledger.audit.verifier.report import Fault
 from pseudoledger.errors import InvalidProof, InvalidSignature, MalformedError, VerificationError
 from pseudoledger.identity.keys import key_from_did
 from pseudoledger.ledger.checkpoint import log_key, parse_checkpoint
-from pseudoledger.ledger.note import SignedNote, decode_base64, parse_note, verify_note
+from pseudoledger.ledger.note import SignedNote, cosignature_time, decode_base64, parse_note, verify_note
 from pseudoledger.ledger.receipt import Receipt, SignedHead, decode_receipt, verify_head
 from pseudoledger.ledger.tree import hash_leaf, root_from_inclusion
 
@@ -97,6 +97,24 @@ def check_kept(kept: Kept, chain: Chain, read: ReadEntry) -> Fault | None:
     if not _signed_by(kept, (chain.key_at(kept.size),), root):
         return _fault(kept, "signature", f"is not signed by the ledger key for {kept.size} entries")
     return None
+
+
+def weigh_cosignatures(kept: Kept, chain: Chain) -> list[str]:
+    """Return what the times of a checkpoint's cosignatures say against the time of the block that it ends with.
+
+    A witness cannot have seen a tree long before its last block was sealed: either clock is wrong then. Whose
+    keys these are is not known here, so the signatures are not verified; `policy show` does that.
+    """
+    sealed = chain.times.get(kept.size)
+    if kept.note is None or sealed is None or chain.clock != "system":
+        return []
+    said = [(line.name, cosignature_time(line)) for line in kept.note.signatures if line.name != kept.origin]
+    return [
+        f"{kept.place}: {name} says that it cosigned {kept.size} entries {sealed - time} s before the time of"
+        " the block that seals them: one of the two clocks is wrong"
+        for name, time in said
+        if time is not None and sealed - time > LATE_SECONDS
+    ]
 
 
 def _root_of(kept: Kept, read: ReadEntry) -> bytes:

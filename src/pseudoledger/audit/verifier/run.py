@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from pseudoledger.audit.verifier.chain import LATE_SECONDS, Chain
 from pseudoledger.audit.verifier.entries import CHUNK, Basis, Checks, Chunk, Mark, read_raw
-from pseudoledger.audit.verifier.kept import Kept, check_kept, format_line, parse_kept
+from pseudoledger.audit.verifier.kept import Kept, check_kept, format_line, parse_kept, weigh_cosignatures
 from pseudoledger.audit.verifier.replay import Replay, ReplayShelf
 from pseudoledger.audit.verifier.report import (
     FAULTS_MAX,
@@ -288,6 +288,7 @@ class _Run:
         )
         faults = [description_fault(self._directory, description)]
         faults += [check_kept(one, chain, self._read) for one in kept]
+        self._warnings += [text for one in kept for text in weigh_cosignatures(one, chain)]
         self.faults += [fault for fault in faults if fault is not None]
         if self._replay is not None:
             for fault in self._replay.differences(stored_things(self._db)):

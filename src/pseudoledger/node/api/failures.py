@@ -95,6 +95,7 @@ class ApiRoute(APIRoute):
         inner = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
+            """Answer a request, turning what went wrong into a problem."""
             try:
                 return await inner(request)
             except RequestValidationError as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pseudoledger.contract.derive import due_minor, invoice_status
-from pseudoledger.contract.things import Invoice
+from pseudoledger.contract.things import Invoice, Lease
 from pseudoledger.node.pages.lists import Listed, paged, read_all
 from pseudoledger.node.pages.site import Ask, Page
 from pseudoledger.node.reading import View
@@ -23,6 +23,8 @@ class Row:
 
     id: str
     invoice: Invoice
+    lease: str
+    """The number of its lease."""
     status: str
     age: str
     """One of `AGES`, "" where nothing is due."""
@@ -79,6 +81,7 @@ def make(view: View, ask: Ask) -> Page | None:
         Row(
             id=key,
             invoice=item,
+            lease=lease.number if (lease := view.book.get(Lease, item.lease)) else "",
             status=invoice_status(item, ask.now).replace(" ", "_"),
             age=age_of(item, ask.now),
             days=(ask.now - item.due_at) // 86_400,

@@ -90,7 +90,7 @@ def _plural(code: str, number: int) -> str:
 
 
 def choose(asked: str | None, accepted: str) -> Language:
-    """Choose by `?lang=`, else by Accept-Language (RFC 9110 §12.5.4), else English."""
+    """Choose by `?lang=`, else by Accept-Language, else English."""
     if asked in CODES:
         return language(asked)
     ranked: list[tuple[float, str]] = []

@@ -75,6 +75,7 @@ async function run() {
 }
 
 if (id && proof) {
+  proof.querySelector(".scriptless").hidden = true;
   document.getElementById("verify").hidden = false;
   button.addEventListener("click", async () => {
     button.disabled = true;
@@ -91,6 +92,7 @@ if (id && sealed) {
   const said = JSON.parse(sealed.dataset.words);
   const drop = document.getElementById("drop");
   const answer = document.getElementById("disclosure-result");
+  sealed.querySelector(".scriptless").hidden = true;
   drop.hidden = false;
 
   const opened = (found) => {
