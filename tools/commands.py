@@ -17,7 +17,8 @@ _HEAD = f"""# Command line
 
 `pseudoledger`, or `pl` for short. {SUMMARY}
 
-`--ledger DIR` or `PSEUDOLEDGER_DIR` says which ledger; keys are kept in `PSEUDOLEDGER_KEYS`, by default the
+`--ledger DIR` or `PSEUDOLEDGER_DIR` says which ledger, or `--node URL` or `PSEUDOLEDGER_NODE` which node serves
+it ([how](../how-to/use-a-node.md)); keys are kept in `PSEUDOLEDGER_KEYS`, by default the
 platform's folder for user data. `--json` prints values for programs, with whole ids; `--dry-run` says what
 would happen, with every reason to refuse, and writes nothing.
 
@@ -32,6 +33,9 @@ would happen, with every reason to refuse, and writes nothing.
 | variable | meaning |
 |---|---|
 | `PSEUDOLEDGER_DIR` | directory of the ledger |
+| `PSEUDOLEDGER_NODE` | URL of the node that serves the ledger |
+| `PSEUDOLEDGER_NODE_TOKEN` | write token, where the node asks for one |
+| `PSEUDOLEDGER_NODE_CERTIFICATES` | file of certificate authorities to trust for nodes, instead of the system's |
 | `PSEUDOLEDGER_KEYS` | directory of the keys |
 | `PSEUDOLEDGER_PASSPHRASE` | passphrase of sealed keys, instead of asking for it |
 | `PSEUDOLEDGER_NOW` | the time, on ledgers founded with `--simulated-clock` alone |

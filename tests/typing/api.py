@@ -18,6 +18,7 @@ from pseudoledger.errors import (
     KeystoreError,
     MalformedError,
     PeerError,
+    PeerUnreachable,
     PseudoledgerError,
     RegistrationRefused,
     StoreError,
@@ -36,6 +37,8 @@ from pseudoledger.ledger.receipt import (
 )
 from pseudoledger.ledger.store import EntryRow, Store
 from pseudoledger.ledger.transparent import attach, detach
+from pseudoledger.node.client import NodeClient, Stands
+from pseudoledger.node.known import KnownLedger
 from pseudoledger.registrar import Refused, Registered, Registrar, receipt_of
 from pseudoledger.statement.envelope import Statement, decode, sign
 from pseudoledger.statement.kinds import KINDS, Kind, kind_of
@@ -93,6 +96,22 @@ def proofs(receipt: bytes, statement: bytes, note: bytes, signer: Signer) -> Non
     known = [log_key(origin, signer.public_key)]
     witnesses = [cosigner_key("witness.example/w1", signer.public_key)]
     assert_type(verify_checkpoint(note, origin, known, witnesses), VerifiedCheckpoint)
+
+
+def node(raw: bytes, token: str, known: KnownLedger) -> list[bytes]:
+    with NodeClient("https://node.example", ledger_key="did:key:z6Mk", known=known, token=token) as client:
+        assert_type(client.known, KnownLedger)
+        assert_type(client.checkpoint(), VerifiedCheckpoint)
+        try:
+            assert_type(client.submit(raw), Stands)
+        except PeerUnreachable:
+            return []
+        for answer in client.try_out([raw]):
+            assert_type(answer, Registered | Refused)
+        assert_type(client.thing("lease", "0" * 64), bytes | None)
+        client.submit([raw])  # type: ignore[arg-type]
+        many = client.submit_many([raw])
+        return [item.receipt for item in many if isinstance(item, Stands)] + [client.statement("0" * 64)]
 
 
 def audit(directory: Path) -> Mapping[str, Fault]:
