@@ -7,10 +7,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from witness_log import Log
 
 from pseudoledger.statement import envelope
 
-SECONDS = 60
+SECONDS = 30
 LONG_SECONDS = 600
 GROWTH_MAX_KIB = 64 * 1024
 """What memory may grow by after the first third: caches fill, a leak goes on."""
@@ -98,6 +99,45 @@ def fuzz(founded, seconds, seed):
     assert founded.verified()["verdict"] == "valid"
 
 
+def requests(rng, log):
+    """A request to a witness: right, wrong in one place, or bent."""
+    old, size = rng.randrange(65), rng.randrange(66)
+    raw = log.request(
+        min(old, 64),
+        min(size, 64),
+        proof=rng.choice(
+            (None, None, (), (bytes(32),), tuple(rng.randbytes(32) for _ in range(rng.randrange(70))))
+        ),
+        note=rng.choice(
+            (None, None, rng.randbytes(rng.randrange(300)), log.sign(rng.randrange(1, 65), bytes(32)))
+        ),
+    )
+    return raw if rng.random() < 0.5 else bent(rng, raw)
+
+
+def fuzz_witness(place, seconds, seed):
+    log, rng = Log(), random.Random(seed)
+    place.pl("id", "new", "w1", "--unsealed")
+    (place.directory / "logs.policy").write_text(f"{log.line}quorum none\n")
+    arguments = ("--port", "0", "--policy", place.directory / "logs.policy", "--as", "w1")
+    counted: dict[int, int] = {}
+    with place.running("witness", place.directory / "watch", *arguments) as node, httpx.Client() as client:
+        start, base = time.monotonic(), None
+        while (passed := time.monotonic() - start) < seconds:
+            raw = requests(rng, log)
+            answer = client.post(f"{node.url}/add-checkpoint", content=raw)
+            counted[answer.status_code] = counted.get(answer.status_code, 0) + 1
+            assert answer.status_code < 500, (answer.status_code, raw[:200])
+            if base is None and passed > seconds / 3:
+                base = resident_kib(node.process.pid)
+        grown = resident_kib(node.process.pid) - base
+        code, errors = node.stop()
+    assert code == 0
+    assert "Traceback" not in errors
+    assert {200, 400, 403, 409, 422} <= set(counted), counted
+    assert grown < GROWTH_MAX_KIB, f"memory grew by {grown} KiB"
+
+
 def test_entries_bear_anything(founded):
     fuzz(founded, SECONDS, 1)
 
@@ -105,3 +145,12 @@ def test_entries_bear_anything(founded):
 @pytest.mark.long
 def test_entries_bear_anything_for_long(founded):
     fuzz(founded, LONG_SECONDS, int.from_bytes(os.urandom(4)))
+
+
+def test_a_witness_bears_anything(place):
+    fuzz_witness(place, SECONDS, 2)
+
+
+@pytest.mark.long
+def test_a_witness_bears_anything_for_long(place):
+    fuzz_witness(place, LONG_SECONDS, int.from_bytes(os.urandom(4)))
