@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 from itertools import pairwise
 
+import anyio
 import pytest
 from api_world import World
 
@@ -316,10 +317,10 @@ def test_new_entries_come_down_the_stream(tmp_path):
 
     async def listen():
         feed = stream.Feed(world.node)
-        size = await feed.size()
-        coming = feed.events(size, 2)
+        size, stop = await feed.size(), anyio.Event()
+        coming = feed.events(size, 2, stop)
         first = asyncio.ensure_future(anext(coming))
-        await feed.beyond(size - 1)
+        await feed.beyond(size - 1, stop)
         declare(world)
         got = [await first, await anext(coming)]
         with pytest.raises(StopAsyncIteration):

@@ -1,7 +1,9 @@
 """Every command with --node says what it says with --ledger, and believes a node no more than it has to."""
 
 import json
+import signal
 
+import httpx
 import pytest
 from api_world import between, play_month
 from processes import Party, Place, Running
@@ -217,3 +219,17 @@ def test_a_write_token_is_taken_from_the_environment(founded, stranger):
         assert "token" in stranger.pl(*POOL, "--node", node.url, code=3)
         stranger.env["PSEUDOLEDGER_NODE_TOKEN"] = token
         stranger.pl(*POOL, "--node", node.url)
+
+
+def test_a_listener_is_let_go_when_the_node_stops(founded):
+    with founded.serve() as node:
+        with httpx.stream(
+            "GET", f"{node.url}/api/v1/entries/stream", params={"from": 0}, timeout=60
+        ) as answer:
+            lines = answer.iter_lines()
+            assert next(lines) == "id: 0"
+            node.process.send_signal(signal.SIGTERM)
+            rest = list(lines)
+        code, _ = node.stop()
+    assert code == 0
+    assert any(line.startswith("data: ") for line in rest)

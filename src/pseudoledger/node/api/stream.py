@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -30,6 +31,8 @@ CHUNK = 200
 LOOK_S = 0.25
 """How often the watcher looks."""
 PING_S = 15
+STOP_S = 2.0
+"""How long a stream may take to end when the node stops."""
 SEND_TIMEOUT_S = 20.0
 """A client that takes nothing for so long is cut off."""
 
@@ -56,14 +59,17 @@ class Feed:
         """Return the number of entries now."""
         return await anyio.to_thread.run_sync(self._count)
 
-    async def beyond(self, size: int) -> int:
-        """Wait until there are more entries than `size`, and return how many there are."""
-        while self._size <= size:
+    async def beyond(self, size: int, stop: anyio.Event) -> None:
+        """Wait until there are more entries than `size`, or the node stops."""
+        while self._size <= size and not stop.is_set():
             if self._watcher is None or self._watcher.done():
                 self._watcher = asyncio.create_task(self._watch())
-            grown = self._grown
-            await grown.wait()
-        return self._size
+            waiting = [asyncio.create_task(event.wait()) for event in (self._grown, stop)]
+            try:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in waiting:
+                    task.cancel()
 
     def _count(self) -> int:
         with self._node.reader.view() as view:
@@ -83,20 +89,22 @@ class Feed:
                 grown.set()
             await asyncio.sleep(LOOK_S)
 
-    async def events(self, start: int | None, limit: int | None) -> AsyncIterator[ServerSentEvent]:
-        """Yield the entries from `start` on, or the new ones, as events; at most `limit`."""
+    async def events(
+        self, start: int | None, limit: int | None, stop: anyio.Event
+    ) -> AsyncIterator[ServerSentEvent]:
+        """Yield the entries from `start` on, or the new ones, as events; at most `limit`, and until `stop`."""
         self.listening += 1
         try:
             place = await self.size() if start is None else start
             left = INDEX_MAX if limit is None else limit
-            while left:
+            while left and not stop.is_set():
                 chunk = await anyio.to_thread.run_sync(self._read, place, min(CHUNK, left))
                 for entry in chunk:
                     yield ServerSentEvent(data=entry.model_dump_json(), id=str(entry.index))
                 place += len(chunk)
                 left -= len(chunk)
                 if not chunk:
-                    await self.beyond(place)
+                    await self.beyond(place, stop)
         except PseudoledgerError:
             # The stream ends; the client comes back with the last index it saw.
             return
@@ -156,8 +164,11 @@ def router(node: Node) -> APIRouter:
             return unreadable(request, StoreError("too many clients listen"))
         if last_event_id is not None:
             start = min(int(last_event_id) + 1, INDEX_MAX)
+        stop = anyio.Event()
         return EventSourceResponse(
-            feed.events(start, limit),
+            feed.events(start, limit, stop),
+            shutdown_event=stop,
+            shutdown_grace_period=STOP_S,
             ping=PING_S,
             send_timeout=SEND_TIMEOUT_S,
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
