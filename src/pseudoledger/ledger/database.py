@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pseudoledger.errors import PeerUnreachable, StoreBusy, StoreCorrupt, StoreError
-from pseudoledger.ledger.schema import MIGRATIONS
+from pseudoledger.ledger.schema import MIGRATIONS, OLDEST_READ
 
 DATABASE = "ledger.db"
 BUSY_SECONDS = 5
@@ -135,9 +135,9 @@ def _check_version(connection: sqlite3.Connection, path: Path, *, exact: bool) -
             f"{path}: schema {version} is newer than this program knows ({len(MIGRATIONS)})",
             hint="use a newer pseudoledger",
         )
-    if exact and version < len(MIGRATIONS):
+    if exact and version < OLDEST_READ:
         raise StoreError(
-            f"{path}: schema {version} is older than this program reads ({len(MIGRATIONS)})",
+            f"{path}: schema {version} is older than this program reads ({OLDEST_READ})",
             hint="let the ledger's own writer open it once",
         )
     return version

@@ -154,3 +154,6 @@ CREATE INDEX invoices_due ON things ({picked("due_at")}) WHERE sort = 'invoice';
 
 MIGRATIONS: tuple[str, ...] = (TABLES + ";\n".join(VIEWS.values()) + ";", _INDEXES)
 """Scripts in order; script n brings `user_version` from n to n + 1. Released scripts never change."""
+
+OLDEST_READ = 1
+"""Oldest version that a reader takes as it is: what came after it is indexes, without which lists are slower."""

@@ -18,10 +18,10 @@ _DESCRIPTION_MAX = 4_096
 _Objects = dict[tuple[str, str], str]
 
 
-@lru_cache(maxsize=1)
-def _expected_objects() -> _Objects:
+@lru_cache(maxsize=len(MIGRATIONS))
+def _expected_objects(version: int) -> _Objects:
     with closing(sqlite3.connect(":memory:")) as fresh:
-        for script in MIGRATIONS:
+        for script in MIGRATIONS[:version]:
             fresh.executescript(script)
         return _objects(fresh)
 
@@ -32,8 +32,9 @@ def _objects(connection: sqlite3.Connection) -> _Objects:
 
 
 def schema_faults(connection: sqlite3.Connection) -> list[Fault]:
-    """Compare the text of every table, index and view with the released schema."""
-    expected, found = _expected_objects(), _objects(connection)
+    """Compare the text of every table, index and view with the released schema of its version."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    expected, found = _expected_objects(version), _objects(connection)
     faults = []
     for key in sorted(expected.keys() | found.keys(), key=str):
         kind, name = key
