@@ -16,6 +16,22 @@ from pseudoledger.node.reading import Reader
 from pseudoledger.node.submission import Unavailable
 from pseudoledger.statement.values import instant_seconds
 
+PAGES = [
+    "overview",
+    "blocks",
+    "block",
+    "statement",
+    "lease",
+    "leases",
+    "identity",
+    "offers",
+    "demands",
+    "invoices",
+    "network",
+    "missing",
+]
+"""Every page, by the name under which `Played` tells its path."""
+
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 from urllib.parse import urlsplit
 
 import pytest
-from pages_site import Played, served
+from pages_site import PAGES, Played, served
 
 from pseudoledger.identity.keys import Signer
 from pseudoledger.ledger.tiles import make_tile, parse_path
@@ -35,21 +35,6 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PAGES = [
-    "overview",
-    "blocks",
-    "block",
-    "statement",
-    "lease",
-    "leases",
-    "identity",
-    "offers",
-    "demands",
-    "invoices",
-    "network",
-    "missing",
-]
-
 pytestmark = [
     pytest.mark.skipif(not os.access(CHROMIUM, os.X_OK), reason=f"{CHROMIUM} is not installed"),
     pytest.mark.xdist_group("browser"),

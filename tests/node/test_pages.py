@@ -9,7 +9,7 @@ from typing import get_args
 
 import httpx
 import pytest
-from pages_site import Played, Read
+from pages_site import PAGES, Played, Read
 
 from pseudoledger.contract.things import Invoice
 from pseudoledger.ledger.checkpoint import sign_checkpoint
@@ -23,21 +23,6 @@ from pseudoledger.node.pages.language import CODES, choose, language
 from pseudoledger.node.pages.site import SECURITY_POLICY
 from pseudoledger.statement.kinds import KINDS
 from pseudoledger.statement.values import Value, instant_seconds
-
-PAGES = [
-    "overview",
-    "blocks",
-    "block",
-    "statement",
-    "lease",
-    "leases",
-    "identity",
-    "offers",
-    "demands",
-    "invoices",
-    "network",
-    "missing",
-]
 
 
 class Site:

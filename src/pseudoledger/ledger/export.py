@@ -71,7 +71,7 @@ def export_tiles(store: Store, target: Path, progress: Progress | None = None) -
     since = _since(store, target, said)
     resources: list[Tile | Bundle] = [*tiles_of(said.size, since), *bundles_of(said.size, since)]
     for number, resource in enumerate(resources, 1):
-        _write(target / format_path(resource), _content(store, resource))
+        _write(target / format_path(resource), content_of(store, resource))
         if progress is not None:
             progress(number, len(resources))
     _write(target / CHECKPOINT, raw)
@@ -116,7 +116,8 @@ def _since(store: Store, target: Path, said: Checkpoint) -> int:
     return earlier.size
 
 
-def _content(store: Store, resource: Tile | Bundle) -> bytes:
+def content_of(store: Store, resource: Tile | Bundle) -> bytes:
+    """Make a tile or bundle of stored entries; raise StoreCorrupt if one that belongs to it is missing."""
     if isinstance(resource, Tile):
         return make_tile(resource, store.hashes)
     first = resource.index * TILE_WIDTH

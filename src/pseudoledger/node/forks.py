@@ -336,4 +336,6 @@ def _write(path: Path, raw: bytes) -> None:
         part.replace(path)
         sync_directory(path.parent)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink()
         raise StoreError(f"{path}: {error.strerror}", hint="check disk space and permissions") from error

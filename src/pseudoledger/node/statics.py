@@ -14,8 +14,9 @@ from starlette.routing import BaseRoute, Route
 
 from pseudoledger.errors import MalformedError
 from pseudoledger.ledger.checkpoint import parse_checkpoint
+from pseudoledger.ledger.export import content_of
 from pseudoledger.ledger.note import parse_note
-from pseudoledger.ledger.tiles import TILE_WIDTH, Bundle, Tile, make_bundle, make_tile, parse_path
+from pseudoledger.ledger.tiles import TILE_WIDTH, Bundle, Tile, parse_path
 from pseudoledger.node.node import Node
 from pseudoledger.node.problems import problem
 from pseudoledger.node.reading import View
@@ -54,13 +55,9 @@ def _content(view: View, resource: Tile | Bundle) -> bytes | None:
     """Read a tile or bundle, None beyond the published checkpoint."""
     note = view.store.checkpoint()
     size = 0 if note is None else parse_checkpoint(parse_note(note).text).size
-    if isinstance(resource, Tile):
-        last = (resource.index * TILE_WIDTH + resource.width) << (8 * resource.level)
-        return make_tile(resource, view.store.hashes) if last <= size else None
-    first = resource.index * TILE_WIDTH
-    if first + resource.width > size:
-        return None
-    return make_bundle([row.statement for row in view.store.entries(first, first + resource.width)])
+    level = resource.level if isinstance(resource, Tile) else 0
+    reaches = (resource.index * TILE_WIDTH + resource.width) << (8 * level)
+    return content_of(view.store, resource) if reaches <= size else None
 
 
 def _cached(request: Request, content: bytes, media_type: str, lasting: str) -> Response:
