@@ -52,7 +52,7 @@ format: setup
 
 # Resolves the dependencies anew; the file names no index, so it works with whichever one pip is set up for.
 lock: setup
-	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --group dev --no-strip-extras --generate-hashes --universal \
+	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --group dev --extra trace --no-strip-extras --generate-hashes --universal \
 		--python-version 3.11 --no-emit-index-url --no-header -o requirements.lock
 
 clean:
