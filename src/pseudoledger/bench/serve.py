@@ -34,20 +34,21 @@ _SCRIPT = """
 local threads = 0
 function setup(thread) thread:set("number", threads); threads = threads + 1 end
 function init(args)
-  statements = {}
+  requests = {}
+  local headers = {["Content-Type"] = "application/cose"}
   local file = assert(io.open(args[1] .. "." .. number, "rb"))
   while true do
     local head = file:read(4)
     if not head then break end
     local a, b, c, d = head:byte(1, 4)
-    statements[#statements + 1] = file:read(((a * 256 + b) * 256 + c) * 256 + d)
+    local statement = file:read(((a * 256 + b) * 256 + c) * 256 + d)
+    requests[#requests + 1] = wrk.format("POST", "/entries", headers, statement)
   end
   at = 0
-  headers = {["Content-Type"] = "application/cose"}
 end
 function request()
-  at = at % #statements + 1
-  return wrk.format("POST", "/entries", headers, statements[at])
+  at = at % #requests + 1
+  return requests[at]
 end
 """
 

@@ -1,4 +1,4 @@
-"""What every request passes first: the hot path, security headers, counting, and one line of log.
+"""What every request passes first: the hot paths, security headers, counting, and one line of log.
 
 A bare ASGI application around the others. Logs hold method, path, status and time: no query, no body, no
 header, no address unless asked for.
@@ -11,6 +11,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pseudoledger.node.bodies import header
 from pseudoledger.node.metrics import Metrics
 from pseudoledger.node.scrapi import Entries
 
@@ -28,8 +29,8 @@ _log = logging.getLogger("pseudoledger.node.requests")
 class Front:
     """The outermost application of a node."""
 
-    def __init__(self, app: ASGIApp, entries: Entries, metrics: Metrics) -> None:
-        self._app, self._entries, self._metrics = app, entries, metrics
+    def __init__(self, app: ASGIApp, entries: Entries, checkpoint: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._entries, self._checkpoint, self._metrics = app, entries, checkpoint, metrics
         self._created = metrics.requests.labels("POST", "2xx")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,6 +61,9 @@ class Front:
                 return self._entries.post_entry
             if scope["path"] == "/api/v1/batch":
                 return self._entries.post_batch
+        elif scope["method"] == "GET" and scope["path"] == "/checkpoint" and not header(scope, b"origin"):
+            # What a script of another origin asks for is for the application to allow (CORS).
+            return self._checkpoint
         return self._app
 
     def _count(self, scope: Scope, status: int) -> None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -44,29 +44,67 @@ class Listening:
         return "https" if self.certificate else "http"
 
 
+class _OneWrite:
+    """A transport that sends in one piece what is written in one turn of the loop: an answer's head and body.
+
+    uvloop sends each by itself, which costs a system call, and wakes the client twice.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Hold what is to be sent until the turn ends."""
+        if not self._held:
+            self._loop.call_soon(self._send)
+        self._held.append(data)
+
+    def close(self) -> None:
+        """Send what is held, then close."""
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        held, self._held = self._held, []
+        if held:
+            self._transport.write(b"".join(held))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class _ImpatientProtocol(HttpToolsProtocol):
-    """Closes a connection that sends no whole request head in time; uvicorn itself waits for ever."""
+    """Closes a connection that sends no whole request head in time; uvicorn itself waits for ever.
+
+    One timer runs for each connection and looks again where the head that it waited for came: to start and stop
+    one with every request would cost more than the request's parsing.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._impatience = self.loop.call_later(IDLE_SECONDS, self._too_slow)
-
-    def on_headers_complete(self) -> None:
-        self._impatience.cancel()
-        super().on_headers_complete()
+        super().connection_made(cast("asyncio.Transport", _OneWrite(transport, self.loop)))
+        self._begun: float | None = self.loop.time()
+        self._impatience = self.loop.call_later(IDLE_SECONDS, self._look)
 
     def on_message_begin(self) -> None:
-        self._impatience.cancel()
-        self._impatience = self.loop.call_later(IDLE_SECONDS, self._too_slow)
+        self._begun = self.loop.time()
         super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._begun = None
+        super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._impatience.cancel()
         super().connection_lost(exc)
 
-    def _too_slow(self) -> None:
-        if self.transport is not None and not self.transport.is_closing():
+    def _look(self) -> None:
+        """Close the connection if a head is overdue, or look again when the one under way would be."""
+        waited = 0.0 if self._begun is None else self.loop.time() - self._begun
+        if waited >= IDLE_SECONDS:
             self.transport.close()
+        else:
+            self._impatience = self.loop.call_later(IDLE_SECONDS - waited, self._look)
 
 
 class _JsonLines(logging.Formatter):

@@ -11,30 +11,58 @@ from hashlib import sha256
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
-from pseudoledger.errors import MalformedError
+from pseudoledger.errors import MalformedError, StoreError
 from pseudoledger.ledger.checkpoint import parse_checkpoint
 from pseudoledger.ledger.export import content_of
 from pseudoledger.ledger.note import parse_note
 from pseudoledger.ledger.tiles import TILE_WIDTH, Bundle, Tile, parse_path
+from pseudoledger.node.bodies import header
 from pseudoledger.node.node import Node
 from pseudoledger.node.problems import problem
-from pseudoledger.node.reading import View
+from pseudoledger.node.reading import Reader, View
 
 _FOREVER = "public, max-age=31536000, immutable"
 _PARTIAL = "public, max-age=3600"
 _CHECKPOINT = "public, max-age=1, must-revalidate"
 
 
-def routes(node: Node) -> list[BaseRoute]:
-    """Serve /checkpoint and /tile/…."""
+class Checkpoint:
+    """The newest checkpoint, as a bare ASGI application: what every reader polls.
 
-    def checkpoint(request: Request) -> Response:
-        with node.reader.view() as view:
-            note = view.store.checkpoint()
-        if note is None:
-            return problem(404, "Not Found", "no checkpoint is published yet")
-        return _cached(request, note, "text/plain; charset=utf-8", _CHECKPOINT)
+    The answer is made once for each checkpoint.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._note = b""
+        self._answer, self._unchanged = Response(), Response()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            note = self._reader.checkpoint()
+        except StoreError as error:
+            answer: Response = problem(503, "Service Unavailable", error.message)
+        else:
+            answer = (
+                self._of(note, scope) if note else problem(404, "Not Found", "no checkpoint is published yet")
+            )
+        await answer(scope, receive, send)
+
+    def _of(self, note: bytes, scope: Scope) -> Response:
+        if note != self._note:
+            headers = {"ETag": _etag(note), "Cache-Control": _CHECKPOINT}
+            self._note = note
+            self._answer = Response(note, media_type="text/plain; charset=utf-8", headers=headers)
+            self._unchanged = PlainTextResponse("", 304, headers)
+        asked = header(scope, b"if-none-match")
+        return self._unchanged if asked and _knows(asked, self._answer.headers["etag"]) else self._answer
+
+
+def routes(node: Node, checkpoint: Checkpoint) -> list[BaseRoute]:
+    """Serve /checkpoint and /tile/…."""
 
     def tile(request: Request) -> Response:
         try:
@@ -48,7 +76,7 @@ def routes(node: Node) -> list[BaseRoute]:
         lasting = _FOREVER if resource.width == TILE_WIDTH else _PARTIAL
         return _cached(request, content, "application/octet-stream", lasting)
 
-    return [Route("/checkpoint", checkpoint), Route("/tile/{path:path}", tile)]
+    return [Route("/checkpoint", checkpoint, methods=["GET"]), Route("/tile/{path:path}", tile)]
 
 
 def _content(view: View, resource: Tile | Bundle) -> bytes | None:
@@ -61,9 +89,16 @@ def _content(view: View, resource: Tile | Bundle) -> bytes | None:
 
 
 def _cached(request: Request, content: bytes, media_type: str, lasting: str) -> Response:
-    etag = f'"{sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": lasting}
-    known = {tag.strip() for tag in request.headers.get("if-none-match", "").split(",")}
-    if known & {etag, "*"}:
+    headers = {"ETag": _etag(content), "Cache-Control": lasting}
+    if _knows(request.headers.get("if-none-match", ""), headers["ETag"]):
         return PlainTextResponse("", 304, headers)
     return Response(content, media_type=media_type, headers=headers)
+
+
+def _etag(content: bytes) -> str:
+    return f'"{sha256(content).hexdigest()[:32]}"'
+
+
+def _knows(asked: str, etag: str) -> bool:
+    """Tell whether an If-None-Match header names this content."""
+    return not {etag, "*"}.isdisjoint(tag.strip() for tag in asked.split(","))

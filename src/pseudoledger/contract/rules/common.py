@@ -7,8 +7,6 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, get_args
 
-import orjson
-
 from pseudoledger.contract.case import Case, Findings, refuse
 from pseudoledger.contract.things import (
     Bid,
@@ -133,7 +131,7 @@ def seals_new(case: Case) -> Findings:
     if type(case.payload) not in SEALING or case.payload.sd_alg is None:
         return
     seen: set[str] = set()
-    for digest in digests(orjson.loads(case.statement.payload)):
+    for digest in digests(case.statement.payload):
         taken = case.book.get(Taken, f"digest {digest}")
         if taken is not None or digest in seen:
             yield refuse(
@@ -189,7 +187,7 @@ def remember_seals(case: Case) -> None:
     """Remember the digests of a statement."""
     if type(case.payload) in SEALING and case.payload.sd_alg is not None:
         taken = Taken(by=case.id, entry=case.index)
-        for digest in digests(orjson.loads(case.statement.payload)):
+        for digest in digests(case.statement.payload):
             case.book.put(f"digest {digest}", taken)
 
 
