@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import socket
@@ -22,6 +23,8 @@ CONNECTIONS_MAX = 2_000
 """Connections beyond which requests are answered 503."""
 IDLE_SECONDS = 15
 """How long a connection may stay silent, before its first request too."""
+_ALLOCATIONS = 10_000
+"""Objects made, and not freed, between two looks of the garbage collector: those of a hundred requests under way."""
 STOP_SECONDS = 20
 """How long requests may still run once the node is told to stop."""
 
@@ -133,6 +136,10 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # What stands now stays to the end: going through it again and again took a sixth of the process's time.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_ALLOCATIONS)
         if self.started and sockets:
             host, port = sockets[0].getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host

@@ -18,6 +18,7 @@ from pseudoledger.ledger.checkpoint import parse_checkpoint
 from pseudoledger.ledger.export import content_of
 from pseudoledger.ledger.note import parse_note
 from pseudoledger.ledger.tiles import TILE_WIDTH, Bundle, Tile, parse_path
+from pseudoledger.node.answering import SECURITY, send_whole
 from pseudoledger.node.bodies import header
 from pseudoledger.node.node import Node
 from pseudoledger.node.problems import problem
@@ -31,34 +32,41 @@ _CHECKPOINT = "public, max-age=1, must-revalidate"
 class Checkpoint:
     """The newest checkpoint, as a bare ASGI application: what every reader polls.
 
-    The answer is made once for each checkpoint.
+    Headers are made once for each checkpoint.
     """
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._note = b""
-        self._answer, self._unchanged = Response(), Response()
+        self._note, self._etag = b"", ""
+        self._headers: tuple[tuple[bytes, bytes], ...] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
             note = self._reader.checkpoint()
         except StoreError as error:
-            answer: Response = problem(503, "Service Unavailable", error.message)
-        else:
-            answer = (
-                self._of(note, scope) if note else problem(404, "Not Found", "no checkpoint is published yet")
-            )
-        await answer(scope, receive, send)
-
-    def _of(self, note: bytes, scope: Scope) -> Response:
+            await problem(503, "Service Unavailable", error.message)(scope, receive, send)
+            return
+        if note is None:
+            await problem(404, "Not Found", "no checkpoint is published yet")(scope, receive, send)
+            return
         if note != self._note:
-            headers = {"ETag": _etag(note), "Cache-Control": _CHECKPOINT}
-            self._note = note
-            self._answer = Response(note, media_type="text/plain; charset=utf-8", headers=headers)
-            self._unchanged = PlainTextResponse("", 304, headers)
+            self._keep(note)
         asked = header(scope, b"if-none-match")
-        return self._unchanged if asked and _knows(asked, self._answer.headers["etag"]) else self._answer
+        if asked and _knows(asked, self._etag):
+            await send_whole(send, 304, self._headers, b"")
+        else:
+            length = (b"content-length", b"%d" % len(note))
+            await send_whole(send, 200, (length, *self._headers), note)
+
+    def _keep(self, note: bytes) -> None:
+        self._note, self._etag = note, _etag(note)
+        self._headers = (
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"etag", self._etag.encode()),
+            (b"cache-control", _CHECKPOINT.encode()),
+            *SECURITY,
+        )
 
 
 def routes(node: Node, checkpoint: Checkpoint) -> list[BaseRoute]:
