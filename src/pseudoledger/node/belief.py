@@ -174,25 +174,26 @@ class Believer:
         first, at, end = self.size, 0, iter(ends)
         court: Court | None = None
         upto = -1
-        for taken in self._intake.read(raws):
-            for item in taken:
-                index = first + at
-                if at > upto:
-                    upto = next(end)
-                    court = self._court(raws[at], raws[upto], index)
-                statement, payload = _read(item, raws[at], index)
-                if statement.id in pending.ids:
-                    raise _repeated(index)
-                assert court is not None, "there is one for every block"
-                if at == upto:
-                    self._seal(statement, payload, index, leaf_hashes[at], pending)
-                    court.fold(statement, payload, index)
-                else:
-                    self._admit(court, statement, payload, index)
-                    pending.leaves.append(leaf_hashes[at])
-                    pending.rows.append(_row(statement, payload, index))
-                pending.ids[statement.id] = index
-                at += 1
+        with self.store.snapshot():
+            for taken in self._intake.read(raws):
+                for item in taken:
+                    index = first + at
+                    if at > upto:
+                        upto = next(end)
+                        court = self._court(raws[at], raws[upto], index)
+                    statement, payload = _read(item, raws[at], index)
+                    if statement.id in pending.ids:
+                        raise _repeated(index)
+                    assert court is not None, "there is one for every block"
+                    if at == upto:
+                        self._seal(statement, payload, index, leaf_hashes[at], pending)
+                        court.fold(statement, payload, index)
+                    else:
+                        self._admit(court, statement, payload, index)
+                        pending.leaves.append(leaf_hashes[at])
+                        pending.rows.append(_row(statement, payload, index))
+                    pending.ids[statement.id] = index
+                    at += 1
         self._store(pending)
         self._book.committed()
         self._describe()

@@ -253,7 +253,8 @@ class Registrar:
         time_ms = self._fix_time()
         sitting = Sitting(self._store, self._book, time_ms, from_network=from_network)
         try:
-            answers = [answer for taken in self._intake.read(raws) for answer in sitting.hear(taken)]
+            with self._store.snapshot():
+                answers = [answer for taken in self._intake.read(raws) for answer in sitting.hear(taken)]
             if sitting.accepted and not dry_run:
                 self._seal(list(sitting.accepted.values()), time_ms)
             else:
