@@ -24,9 +24,11 @@ from pseudoledger.cli.command import (
 from pseudoledger.cli.desk import Desk, read_file, write_file
 from pseudoledger.cli.examples import example
 from pseudoledger.cli.failure import WrongUse
-from pseudoledger.cli.find import SUBJECTS, find_any, party_name
+from pseudoledger.cli.find import find_any, party_name
 from pseudoledger.cli.nodes import NodeKeyOption, NodeOption, place_of
 from pseudoledger.cli.show import Column, Facts, Sheet, present, print_json, progress, when
+from pseudoledger.contract.ruleset import NAMES
+from pseudoledger.contract.things import THING_OF_SUBJECT
 from pseudoledger.errors import MalformedError, PseudoledgerError
 from pseudoledger.ledger.transparent import detach
 from pseudoledger.registrar import Registered
@@ -68,6 +70,7 @@ def _kinds() -> Sheet:
             "kind": kind.name,
             "v": kind.v,
             "about": kind.subject.value,
+            "since": NAMES[kind.since - 1],
             "says": (kind.model.__doc__ or "").split("\n")[0],
         }
         for kind in KINDS.values()
@@ -76,6 +79,7 @@ def _kinds() -> Sheet:
     columns = (
         Column(title="kind", form=lambda row: row["kind"]),
         Column(title="about", form=lambda row: row["about"]),
+        Column(title="since", form=lambda row: row["since"]),
         Column(title="says", form=lambda row: row["says"], wide=True),
     )
     return Sheet(title="Kinds of statement", columns=columns, rows=rows)
@@ -142,7 +146,7 @@ def _tree(file: Path) -> dict[str, Any]:
 
 def _subject(desk: Desk, kind: Kind, about: str | None) -> str | None:
     """Resolve what a statement is about by its kind."""
-    classes = SUBJECTS.get(kind.subject)
+    classes = THING_OF_SUBJECT.get(kind.subject)
     if classes is None:
         return about
     if about is None:

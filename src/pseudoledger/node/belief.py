@@ -181,10 +181,10 @@ class Believer:
                     if at > upto:
                         upto = next(end)
                         court = self._court(raws[at], raws[upto], index)
-                    statement, payload = _read(item, raws[at], index)
+                    assert court is not None, "there is one for every block"
+                    statement, payload = _read(item, raws[at], index, court)
                     if statement.id in pending.ids:
                         raise _repeated(index)
-                    assert court is not None, "there is one for every block"
                     if at == upto:
                         self._seal(statement, payload, index, leaf_hashes[at], pending)
                         court.fold(statement, payload, index)
@@ -327,13 +327,13 @@ def _founding(raw: bytes) -> LedgerFounded:
     return payload
 
 
-def _read(item: Statement | Refused, raw: bytes, index: int) -> tuple[Statement, Payload]:
-    """Return a verified statement and its payload."""
+def _read(item: Statement | Refused, raw: bytes, index: int, court: Court) -> tuple[Statement, Payload]:
+    """Return a verified statement and its payload, of a kind that the rule set in force has."""
     findings: tuple[Finding, ...]
     try:
         if isinstance(item, Statement):
             if item.raw == raw:
-                return item, parse(item.payload)
+                return item, court.read(item.payload)
             raise Disbelieved(f"entry {index} carries more than a statement", entry=index)
         findings = item.findings
     except MalformedError as error:

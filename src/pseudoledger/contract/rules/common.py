@@ -4,23 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, get_args
 
 from pseudoledger.contract.case import Case, Findings, refuse
-from pseudoledger.contract.things import (
-    Bid,
-    Demand,
-    Invoice,
-    Lease,
-    Mandate,
-    Offer,
-    OpenPapers,
-    Owner,
-    Payment,
-    Taken,
-    Thing,
-)
+from pseudoledger.contract.things import THING_OF_SUBJECT, OpenPapers, Owner, Taken
 from pseudoledger.statement.kinds import KINDS, Subject
 from pseudoledger.statement.sealed import digests
 from pseudoledger.statement.values import Table, Value, format_instant
@@ -30,19 +17,6 @@ SKEW_SECONDS = 300
 
 SEALING = frozenset(kind.model for kind in KINDS.values() if "sd_alg" in kind.model.model_fields)
 """Kinds with sealable fields. Asking each payload for a field that it may not have is slow in pydantic."""
-
-THING_OF_SUBJECT: MappingProxyType[Subject, tuple[type[Thing], ...]] = MappingProxyType(
-    {
-        Subject.OFFER: (Offer,),
-        Subject.DEMAND: (Demand,),
-        Subject.OFFER_OR_DEMAND: (Offer, Demand),
-        Subject.MANDATE: (Mandate,),
-        Subject.BID: (Bid,),
-        Subject.LEASE: (Lease,),
-        Subject.INVOICE: (Invoice,),
-        Subject.PAYMENT: (Payment,),
-    }
-)
 
 
 def addressed_to_this_ledger(case: Case) -> Findings:
