@@ -137,6 +137,26 @@ def test_tiles_and_checkpoint_agree_and_are_cacheable(founded):
         assert httpx.get(f"{node.url}/tile/0/000.p/4").headers["cache-control"].startswith("public")
 
 
+def test_the_checkpoint_is_read_by_scripts_of_allowed_origins_alone(founded):
+    with founded.serve("--cors-origin", "https://reader.example") as node:
+        for origin, allowed in (
+            ("https://reader.example", "https://reader.example"),
+            ("https://x.example", None),
+        ):
+            answer = httpx.get(f"{node.url}/checkpoint", headers={"origin": origin})
+            assert (answer.status_code, answer.headers.get("access-control-allow-origin")) == (200, allowed)
+            plain = httpx.get(f"{node.url}/checkpoint")
+            assert answer.content == plain.content
+            for name in (
+                "etag",
+                "cache-control",
+                "content-type",
+                "content-security-policy",
+                "x-frame-options",
+            ):
+                assert answer.headers[name] == plain.headers[name]
+
+
 def test_an_idle_node_is_ready(founded):
     with founded.serve() as node:
         assert httpx.get(f"{node.url}/ready").json() == {"status": "ok"}
