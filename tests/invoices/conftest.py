@@ -24,7 +24,7 @@ AROUND = 1_000
 DETAILS = """
 exemption_reason = "Outside the scope of tax"
 
-[seller]
+[parties.north-lake]
 country = "FI"
 street = "Rantatie 1"
 city = "Oulu"
@@ -34,10 +34,14 @@ registration = "1234567-8"
 endpoint = "003712345678"
 endpoint_scheme = "0216"
 
-[buyer]
+[parties.bob]
 country = "DE"
 city = "Kiel"
 vat = "DE123456789"
+
+[parties.carol]
+country = "NL"
+account = "NL91ABNA0417164300"
 """
 
 

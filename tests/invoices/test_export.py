@@ -149,10 +149,10 @@ def test_what_no_ledger_holds_is_named(office, tmp_path):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"[seller]\ncountry = 'Finland'\n", "seller.country"),
-        (b"[seller]\nshoe_size = 44\n", "seller.shoe_size"),
-        (b'[buyer]\ncity = "K\\u0007iel"\n', "control characters"),
-        (b"[seller\n", "is not TOML"),
+        (b"[parties.bob]\ncountry = 'Finland'\n", "parties.bob.country"),
+        (b"[parties.bob]\nshoe_size = 44\n", "parties.bob.shoe_size"),
+        (b'[parties.bob]\ncity = "K\\u0007iel"\n', "control characters"),
+        (b"[parties\n", "is not TOML"),
         (b"\xff", "is not TOML"),
     ],
 )

@@ -14,7 +14,7 @@ from pseudoledger.cli.command import JsonOption, LedgerOption, plain
 from pseudoledger.cli.desk import Desk, read_file, write_file
 from pseudoledger.cli.disclosures import disclosures_of, read_disclosures
 from pseudoledger.cli.failure import CHECK_FAILED, WrongUse
-from pseudoledger.cli.find import find
+from pseudoledger.cli.find import did_of, find
 from pseudoledger.cli.invoice import app
 from pseudoledger.cli.nodes import NodeKeyOption, NodeOption, place_of
 from pseudoledger.cli.show import Facts, errors, money, present
@@ -86,9 +86,8 @@ def export(
     if ubl == html:
         raise WrongUse("say what to write", hint="give one of --ubl and --html")
     choice(lang, "--lang", LANGUAGES)
-    said = Details() if details is None else read_details(read_file(details), str(details))
     with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
-        paper = _paper(desk, document, disclosures or (), said)
+        paper = _paper(desk, document, disclosures or (), _details(desk, details))
         exponents = desk.tables.exponents
     raw = to_ubl(paper)
     found = check_sums(read(raw), exponents)
@@ -228,6 +227,15 @@ def _paper(desk: Desk, text: str, files: Sequence[Path], details: Details) -> Pa
         details=details,
         replaced=_replaced(desk, said),
     )
+
+
+def _details(desk: Desk, path: Path | None) -> Details:
+    """Read a file of details, and resolve the names of the parties in it."""
+    if path is None:
+        return Details()
+    said = read_details(read_file(path), str(path))
+    found = {desk.book.root_of(did_of(desk, name, str(path))): party for name, party in said.parties.items()}
+    return said.model_copy(update={"parties": found})
 
 
 def _named(desk: Desk, text: str) -> tuple[str | None, str]:

@@ -32,6 +32,7 @@ class PartyDetails(Value):
     postal_code: Text | None = Field(default=None, description="BT-38, BT-53")
     vat: Text | None = Field(default=None, description="VAT identifier with its country code: BT-31, BT-48")
     registration: Text | None = Field(default=None, description="Number in a register: BT-30, BT-47")
+    account: Text | None = Field(default=None, description="Where to pay to, if sealed or not said: BT-84")
     endpoint: Text | None = Field(default=None, description="Electronic address: BT-34, BT-49")
     endpoint_scheme: _Scheme | None = Field(default=None, description="Scheme of that address")
 
@@ -39,9 +40,12 @@ class PartyDetails(Value):
 class Details(Value):
     """What the exporter says, and answers for."""
 
-    seller: PartyDetails = PartyDetails()
-    buyer: PartyDetails = PartyDetails()
+    parties: dict[str, PartyDetails] = Field(default={}, description="By name or did of the party")
     exemption_reason: Text | None = Field(default=None, description="Why no tax is due: BT-120")
+
+    def of(self, did: str) -> PartyDetails:
+        """Return what is said of a party; nothing where it is not named."""
+        return self.parties.get(did, PartyDetails())
 
 
 def read_details(raw: bytes, name: str) -> Details:
@@ -58,7 +62,7 @@ def read_details(raw: bytes, name: str) -> Details:
 
 
 def _texts(details: Details) -> Iterable[str]:
-    for party in (details.seller, details.buyer):
+    for party in details.parties.values():
         yield from (text for text in party.model_dump().values() if text is not None)
     if details.exemption_reason is not None:
         yield details.exemption_reason

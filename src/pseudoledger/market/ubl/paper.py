@@ -161,7 +161,7 @@ def paper_of_invoice(
         contract=invoice.contract,
         earlier=replaced,
         means_code=payload.payment_means.code,
-        account=_account(payload, said.opened, terms, terms_opened),
+        account=_account(payload, said.opened, terms, terms_opened) or seller.details.account,
         exemption_reason=details.exemption_reason,
         lines=tuple(_line(line, terms) for line in payload.lines),
         subtotals=payload.tax_subtotals,
@@ -271,8 +271,8 @@ def _parties(
     if seller is None or buyer is None:
         _refuse(book, said, invoice, seller_known=seller is not None, buyer_known=buyer is not None)
     return (
-        PartyOn(did=invoice.issuer, name=seller, details=details.seller),
-        PartyOn(did=invoice.payer, name=buyer, details=details.buyer),
+        PartyOn(did=invoice.issuer, name=seller, details=details.of(invoice.issuer)),
+        PartyOn(did=invoice.payer, name=buyer, details=details.of(invoice.payer)),
     )
 
 
