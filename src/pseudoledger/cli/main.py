@@ -22,6 +22,7 @@ from pseudoledger.cli import (
     delivery,
     demand,
     demo,
+    export,
     govern,
     identity,
     identity_acts,
@@ -85,6 +86,7 @@ PARTS = (
     market,
     market_match,
     demo,
+    export,
     bench,
 )
 """Modules whose `APPS` make up the command line, in the order of the help."""
