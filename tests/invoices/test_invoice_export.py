@@ -175,3 +175,24 @@ def test_details_are_read_strictly(office, tmp_path, content, complaint):
 def test_wrong_use_is_said(office, tmp_path, words, complaint):
     assert office.run("invoice", "export", *words, "-o", tmp_path / "out") == 2
     assert complaint in office.err
+
+
+def test_a_check_names_what_does_not_add_up(office, tmp_path):
+    file = tmp_path / "out.xml"
+    assert office.run("invoice", "export", "2026-1", "--ubl", "-o", file) == 0
+    file.write_bytes(
+        file.read_bytes().replace(b">3235.85</cbc:PayableAmount>", b">3235.86</cbc:PayableAmount>")
+    )
+    assert office.run("invoice", "check", file) == 1
+    assert office.err.startswith("found: BR-CO-16 at /Invoice/LegalMonetaryTotal/PayableAmount: 3235.86, but")
+    assert office.run("invoice", "check", file, "--json") == 1
+    said = json.loads(office.out)
+    assert said["adds_up"] is False
+    assert [item["code"] for item in said["findings"]] == ["BR-CO-16"]
+    file.write_bytes(b"<Invoice/>")
+    assert office.run("invoice", "check", file) == 1
+    with file.open("wb") as empty:
+        empty.truncate(20 * 1024 * 1024)
+    assert office.run("invoice", "check", file) == 1
+    assert "is larger than" in office.err
+    assert office.run("invoice", "check", tmp_path / "nothing.xml") == 3

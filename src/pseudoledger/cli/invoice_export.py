@@ -190,10 +190,8 @@ class _Opener:
         return open_texts(envelope.decode(entry.statement), self._disclosures(statement_id))
 
     def _disclosures(self, statement_id: str) -> Sequence[str]:
-        if statement_id in self.given:
-            return self.given[statement_id]
         kept = self.desk.disclosures / f"{statement_id}.disclosures.json"
-        return disclosures_of(kept, statement_id, named=False)
+        return (*disclosures_of(kept, statement_id, named=False), *self.given.get(statement_id, ()))
 
 
 def _paper(desk: Desk, text: str, files: Sequence[Path], details: Details) -> Paper:
@@ -243,10 +241,11 @@ def _named(desk: Desk, text: str) -> tuple[str | None, str]:
     credit_id = _credit_id(desk, text)
     if credit_id is None:
         return None, find(desk, Invoice, text)[0]
-    with contextlib.suppress(WrongUse):
+    try:
         find(desk, Invoice, text)
-        raise MalformedError(f"an invoice and a credit note are called {text!r}: name it by its id")
-    return credit_id, _subject_of(desk, credit_id)
+    except WrongUse:
+        return credit_id, _subject_of(desk, credit_id)
+    raise WrongUse(f"an invoice and a credit note are called {text!r}", hint="give the beginning of an id")
 
 
 def _credit_id(desk: Desk, text: str) -> str | None:

@@ -139,6 +139,12 @@ def paper_of_invoice(
     """Draw up an invoice; raise MalformedError, saying which disclosures to get, without both names."""
     payload, invoice = said.payload, _invoice(book, said.id)
     assert isinstance(payload, InvoiceIssued), "an invoice of the book was issued as one"
+    if invoice.state == "cancelled":
+        raise MalformedError(
+            f"invoice {invoice.number} was cancelled",
+            code="ubl.cancelled",
+            hint="export the one that replaces it",
+        )
     seller, buyer = _parties(book, said, invoice, terms_opened, details)
     terms = _terms(book, invoice)
     return Paper(
