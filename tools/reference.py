@@ -11,6 +11,7 @@ from pathlib import Path
 
 from commands import cli_page
 from dictionary import kinds_page, schemas
+from exports import export_page
 from http_api import http_page
 from rulebook import errors_page, rule_set_files, rules_page, tables_page
 
@@ -22,6 +23,7 @@ def pages() -> dict[str, str]:
     return {
         "cli.md": cli_page(),
         "errors.md": errors_page(),
+        "export.md": export_page(),
         "http.md": http_page(),
         "kinds.md": kinds_page(),
         "rules.md": rules_page(),

@@ -22,6 +22,7 @@ from pseudoledger.cli.command import (
     show_outcomes,
 )
 from pseudoledger.cli.desk import Desk, read_file, write_file
+from pseudoledger.cli.disclosures import disclosures_of
 from pseudoledger.cli.examples import example
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import find_any, party_name
@@ -224,7 +225,7 @@ def show(
     tree = orjson.loads(statement.payload)
     kept = disclosures or desk.disclosures / f"{statement.id}.disclosures.json"
     opened = [
-        _opened(statement, text) for text in _disclosures(kept, statement.id, named=disclosures is not None)
+        _opened(statement, text) for text in disclosures_of(kept, statement.id, named=disclosures is not None)
     ]
     block = desk.ledger.block_of(index) if index is not None else None
     issuer = party_name(desk, statement.iss) if index is not None else statement.iss
@@ -294,21 +295,6 @@ def whole_id(desk: Desk, text: str) -> str:
     if len(found) > 1:
         raise WrongUse(f"several statements begin with {text!r}", hint="give more of the id")
     return found[0] if found else ""
-
-
-def _disclosures(path: Path, statement_id: str, *, named: bool) -> list[str]:
-    """Read a disclosure file; one that was not named is read only if it is there."""
-    if not named and not path.is_file():
-        return []
-    try:
-        tree = orjson.loads(read_file(path))
-        if tree["statement"] != statement_id:
-            raise MalformedError(
-                f"{path} opens another statement, {tree['statement']}", code="disclosure.form"
-            )
-        return [str(text) for text in tree["disclosures"]]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        raise MalformedError(f"{path} is not a disclosure file", code="disclosure.form") from None
 
 
 def _opened(statement: envelope.Statement, text: str) -> dict[str, Any]:
