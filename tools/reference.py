@@ -12,6 +12,7 @@ from pathlib import Path
 from commands import cli_page
 from dictionary import kinds_page, schemas
 from http_api import http_page
+from packbook import packs_page, schema_text
 from rulebook import errors_page, rules_page, tables_page
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -24,6 +25,8 @@ def pages() -> dict[str, str]:
         "errors.md": errors_page(),
         "http.md": http_page(),
         "kinds.md": kinds_page(),
+        "packs.md": packs_page(),
+        "review.schema.json": schema_text(),
         "rules.md": rules_page(),
         "tables.md": tables_page(),
         **{f"schema/{name}": text for name, text in schemas().items()},

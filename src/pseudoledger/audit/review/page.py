@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from types import MappingProxyType
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,6 +17,8 @@ from pseudoledger.audit.review.dossier import STATES, ChipSeen, Count, Dossier, 
 from pseudoledger.audit.review.pack_model import SEVERITY_SAYS, STATUS_SAYS, Severity, Status
 
 SEVERITIES = (Severity.PRIORITY, Severity.QUESTION, Severity.NOTE)
+
+TILE_SAYS = MappingProxyType({"unknown": "a fact is missing", "resolved": "answered by a disclosure"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ def _tiles(dossier: Dossier) -> list[tuple[str, str, int]]:
             raised[count.severity] += count.found
         else:
             states[count.state] += count.found
-    words = {one.value: SEVERITY_SAYS[one] for one in SEVERITIES} | STATES
+    words = {one.value: SEVERITY_SAYS[one] for one in SEVERITIES} | TILE_SAYS
     return [(name, words[name], number) for name, number in (raised | states).items()]
 
 
