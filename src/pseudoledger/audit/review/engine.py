@@ -13,6 +13,8 @@ from fractions import Fraction
 from hashlib import sha256
 from typing import Literal
 
+import cel
+
 from pseudoledger.audit.review.dossier import Entry, Finding, Margin, Missing, Party, Seen, State
 from pseudoledger.audit.review.expression import CelValue, Truth, context_of
 from pseudoledger.audit.review.facts import FactValue, Observation, Sort
@@ -59,7 +61,8 @@ class View:
     margins: Mapping[str, Fraction]
     answers: Mapping[str, str]
     """Answers that can be given."""
-    values: Mapping[str, CelValue]
+    context: cel.Context
+    """What expressions see."""
 
 
 def look(sheet: Sheet, facts: Mapping[str, FactValue]) -> View:
@@ -74,12 +77,14 @@ def look(sheet: Sheet, facts: Mapping[str, FactValue]) -> View:
         if isinstance(number, int | Fraction):
             margin = margins[line.text.name] = Fraction(number) - line.value
             values[line.text.name] = (margin > 0) - (margin < 0)
+    context = context_of(values)
     answers: dict[str, str] = {}
     for answer in sheet.answers:
-        given = _answer(answer, values)
+        given = _answer(answer, context)
         if given is not None:
-            answers[answer.text.name] = values[answer.text.name] = given
-    return View(facts=facts, margins=margins, answers=answers, values=values)
+            answers[answer.text.name] = given
+            context.add_variable(answer.text.name, given)
+    return View(facts=facts, margins=margins, answers=answers, context=context)
 
 
 def _visible(value: FactValue) -> bool:
@@ -87,9 +92,8 @@ def _visible(value: FactValue) -> bool:
     return not isinstance(value, int) or abs(value) <= _CEL_MAX
 
 
-def _answer(answer: ReadyAnswer, values: Mapping[str, CelValue]) -> str | None:
+def _answer(answer: ReadyAnswer, context: cel.Context) -> str | None:
     """Return the first choice that fits; None if an earlier one may fit and cannot be decided."""
-    context = context_of(values)
     for name, when in answer.choices:
         truth = when.decide(context)
         if truth is None:
@@ -135,15 +139,12 @@ def judge_sheet(
     pack: Pack, version: Version, sheet: Sheet, seen: Observation, why: ChosenBy
 ) -> Iterator[Found]:
     """Yield what the rules of one version say about an observation."""
-    view = look(sheet, seen.facts)
-    context = context_of(view.values)
-    fuller, full_context = view, context
+    view = fuller = look(sheet, seen.facts)
     if seen.shown:
         fuller = look(sheet, {**seen.facts, **{name: shown.value for name, shown in seen.shown.items()}})
-        full_context = context_of(fuller.values)
     for rule in sheet.rules:
-        without = rule.when.decide(context)
-        given = rule.when.decide(full_context) if seen.shown else without
+        without = rule.when.decide(view.context)
+        given = rule.when.decide(fuller.context) if seen.shown else without
         state = state_of(without, given, silent=rule.text.unknown == "silent")
         if state is None:
             continue
@@ -270,7 +271,7 @@ class Found:
                 yield Missing(fact=name, says=fact.says, why=self.seen.reasons.get(name, fact.missing))
 
     def _evidence(self, items: Sequence[ReadyEvidence]) -> tuple[str, ...]:
-        context = context_of(self.view.values)
+        context = self.view.context
         return tuple(
             self._filled(item.says)
             for item in items

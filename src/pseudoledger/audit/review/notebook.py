@@ -22,6 +22,7 @@ class Notebook:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._recent: dict[bytes, Any] = {}
+        self._written = False
         with explained(path):
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = OFF")
@@ -38,6 +39,8 @@ class Notebook:
         short = _short(page, key)
         if short in self._recent:
             return self._recent[short]
+        if not self._written:
+            return None
         with explained(self._path):
             row = self._db.execute("SELECT value FROM notes WHERE key = ?", (short,)).fetchone()
         return None if row is None else msgspec.json.decode(row[0])
@@ -64,6 +67,7 @@ class Notebook:
             )
             self._db.execute("COMMIT")
         self._recent.clear()
+        self._written = True
 
 
 def _short(page: str, key: str) -> bytes:

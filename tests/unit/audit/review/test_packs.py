@@ -337,5 +337,5 @@ def test_other_words():
 def test_an_integer_beyond_64_bits_is_compared_by_lines_alone():
     sheet = read_pack(PACKS["kyc"], TABLES).version("2024-01-proposal").sheets["training"]
     view = look(sheet, {"chip_seconds": 2**70, "operations_most": Fraction(10**26)})
-    assert "chip_seconds" not in view.values
-    assert view.values["most_vs_1e26"] == 0
+    assert Expression("chip_seconds > 0", "here").decide(view.context) is None
+    assert Expression("most_vs_1e26 == 0", "here").decide(view.context) is True
