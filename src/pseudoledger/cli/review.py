@@ -28,6 +28,48 @@ APPS = (app,)
 SHOWN = 20
 """Findings that are printed; the dossier has them all."""
 
+OutFolder = Annotated[
+    Path, typer.Option("--out", help="Folder for review.json and review.html.", show_default=False)
+]
+PackOption = Annotated[
+    list[str] | None,
+    typer.Option("--pack", help="Shipped pack, or a .toml file; all shipped packs without. May be repeated."),
+]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        help="Apply the versions that counted on this day instead of those at block time.",
+        metavar="DATE",
+    ),
+]
+VersionOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--version",
+        help="Apply this version, whatever the time; other packs go by time. May be repeated.",
+    ),
+]
+DisclosuresOption = Annotated[
+    list[Path] | None,
+    typer.Option("--disclosures", help="A .disclosures.json file, or a folder of them. May be repeated."),
+]
+KeyOption = Annotated[
+    str | None,
+    typer.Option("--key", help="did:key of the ledger, from a source you trust.", show_default=False),
+]
+AgainstOption = Annotated[
+    list[Path] | None,
+    typer.Option("--against", help="Checkpoint, receipt or line kept elsewhere; may be repeated."),
+]
+UnverifiedOption = Annotated[
+    bool, typer.Option("--unverified", help="Do not verify first; the dossier says so.")
+]
+MostOption = Annotated[
+    int,
+    typer.Option("--most", min=1, max=100_000, help="Findings listed for each rule; the rest are counted."),
+]
+
 
 @plain(
     app,
@@ -41,51 +83,15 @@ SHOWN = 20
 def review(
     directory: DirectoryArgument,
     *,
-    out: Annotated[
-        Path, typer.Option("--out", help="Folder for review.json and review.html.", show_default=False)
-    ],
-    pack: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--pack", help="Shipped pack, or a .toml file; all shipped packs without. May be repeated."
-        ),
-    ] = None,
-    as_of: Annotated[
-        str | None,
-        typer.Option(
-            "--as-of",
-            help="Apply the versions that counted on this day instead of those at block time.",
-            metavar="DATE",
-        ),
-    ] = None,
-    version: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--version",
-            help="Apply this version, whatever the time; other packs go by time. May be repeated.",
-        ),
-    ] = None,
-    disclosures: Annotated[
-        list[Path] | None,
-        typer.Option("--disclosures", help="A .disclosures.json file, or a folder of them. May be repeated."),
-    ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option("--key", help="did:key of the ledger, from a source you trust.", show_default=False),
-    ] = None,
-    against: Annotated[
-        list[Path] | None,
-        typer.Option("--against", help="Checkpoint, receipt or line kept elsewhere; may be repeated."),
-    ] = None,
-    unverified: Annotated[
-        bool, typer.Option("--unverified", help="Do not verify first; the dossier says so.")
-    ] = False,
-    most: Annotated[
-        int,
-        typer.Option(
-            "--most", min=1, max=100_000, help="Findings listed for each rule; the rest are counted."
-        ),
-    ] = MOST,
+    out: OutFolder,
+    pack: PackOption = None,
+    as_of: AsOfOption = None,
+    version: VersionOption = None,
+    disclosures: DisclosuresOption = None,
+    key: KeyOption = None,
+    against: AgainstOption = None,
+    unverified: UnverifiedOption = False,
+    most: MostOption = MOST,
     as_json: JsonOption = False,
 ) -> None:
     """Review a ledger: dated questions with facts for and against, as JSON and as one HTML page.
