@@ -13,6 +13,7 @@ from commands import cli_page
 from dictionary import kinds_page, schemas
 from exports import export_page
 from http_api import http_page
+from packbook import packs_page, schema_text
 from rulebook import errors_page, rule_set_files, rules_page, tables_page
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -26,6 +27,8 @@ def pages() -> dict[str, str]:
         "export.md": export_page(),
         "http.md": http_page(),
         "kinds.md": kinds_page(),
+        "packs.md": packs_page(),
+        "review.schema.json": schema_text(),
         "rules.md": rules_page(),
         "tables.md": tables_page(),
         **{f"schema/{name}": text for name, text in schemas().items()},

@@ -17,6 +17,7 @@ import typer
 from pseudoledger.bench.measure import Figure
 from pseudoledger.bench.proofs import bench_proofs
 from pseudoledger.bench.register import bench_register
+from pseudoledger.bench.review import bench_review
 from pseudoledger.bench.verify import bench_verify
 from pseudoledger.cli.command import JsonOption, plain
 from pseudoledger.cli.failure import WrongUse
@@ -50,6 +51,7 @@ def _bench_sync(directory: Path, *, entries: int) -> Iterator[Figure]:
 BENCHES = {
     "register": Bench(run=bench_register, entries=20_000),
     "verify": Bench(run=bench_verify, entries=100_000),
+    "review": Bench(run=bench_review, entries=100_000),
     "proofs": Bench(run=bench_proofs, entries=1_000_000),
     "serve": Bench(run=_bench_serve, entries=40_000),
     "sync": Bench(run=_bench_sync, entries=60_000),
