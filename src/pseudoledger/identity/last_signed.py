@@ -255,7 +255,8 @@ def _conflict(tree: Head, recorded: Head) -> ConflictError:
             f"the tree has {tree.size} entries but this key has already signed a head over {recorded.size}:"
             " this looks like a restored backup; signing would make two histories",
             known=recorded.size,
-            hint="fetch the missing entries from a mirror, or go on with this ledger under a new ledger key",
+            hint="fetch the missing entries from a mirror: pl mirror URL DIR --once; if nobody has them, go on under a"
+            " new ledger key: pl ledger change-key NEW --after-loss",
         )
     if tree.size == recorded.size:
         return ConflictError(

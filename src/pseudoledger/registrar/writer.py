@@ -148,6 +148,33 @@ class Registrar:
             held.pop_all()
         return registrar
 
+    @classmethod
+    def go_on_after_loss(
+        cls, directory: Path, statement: bytes, *, signer: Signer, last_signed: LastSigned, clock: Clock
+    ) -> Answer:
+        """Register the founder's `ledger.key_changed` on a copy that lacks what the key before may have signed.
+
+        The key before signs nothing and need not be had: `signer` is the new one, with its own record. Raises
+        StoreBusy if another process writes the directory.
+        """
+        existing(directory)
+        with ExitStack() as held:
+            lock = WriterLock(directory)
+            held.callback(lock.release)
+            store = Store.open_writer(directory)
+            held.callback(store.close)
+            registrar = held.enter_context(
+                cls(
+                    store=store,
+                    lock=lock,
+                    signer=signer,
+                    last_signed=last_signed,
+                    clock=clock,
+                    directory=directory,
+                )
+            )
+            return registrar.change_key(statement, signer=signer, last_signed=last_signed)
+
     def __enter__(self) -> Self:
         return self
 
@@ -240,8 +267,9 @@ class Registrar:
             # Whatever was answered or raised: the key in force is the one that the stored blocks name.
             if not self._failed and self.state.ledger_key != signer.did:
                 self._signer, self._last_signed = before
-        if self._signer is signer:
-            before[1].close()
+        if self._signer is signer and self.state.ledger_key == signer.did:
+            if before[1] is not last_signed:
+                before[1].close()
             self._describe()
         return answer
 
