@@ -4,7 +4,8 @@ What a guide cannot know is swapped: ports, folders, host names, and keys that a
 serves until it is stopped runs beside the rest, as in another terminal; one that says `# exits 1` has to.
 """
 
-import datetime
+import datetime as dt
+import json
 import os
 import re
 import shutil
@@ -24,7 +25,19 @@ from processes import Party
 PAGES = Path(__file__).resolve().parents[2] / "docs/how-to"
 PATIENCE_S = 60
 """How long to wait for what has to come about; nothing is measured by it."""
-SERVES = re.compile(r"(pl serve \S+|pl mirror (?!.*--once).*|pl witness \S+|litestream replicate) ?.*")
+
+
+def served_by(line):
+    """Name what a line serves until it is stopped, by command and directory; None if it ends by itself."""
+    words = line.split()
+    match words:
+        case ["pl", "serve" | "witness" as command, directory, *_] if "exits" not in words:
+            return f"pl {command} {directory}"
+        case ["pl", "mirror", _, directory, *options] if "--once" not in options:
+            return f"pl mirror {directory}"
+        case ["litestream", "replicate", *_]:
+            return "litestream replicate"
+    return None
 
 
 def free_port():
@@ -54,7 +67,7 @@ def make_certificate(directory):
     """Write `cert.pem` and `key.pem` for localhost; return their paths."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    start = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -62,7 +75,7 @@ def make_certificate(directory):
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
-        .not_valid_after(start + datetime.timedelta(days=30))
+        .not_valid_after(start + dt.timedelta(days=30))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
@@ -87,6 +100,7 @@ class Follower:
         self.beside = {}
         self._opened = []
         self.env = {
+            **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(directory),
             "LANG": "C.UTF-8",
@@ -140,8 +154,9 @@ class Follower:
         return "".join(self.run(self.swapped(line, more)) for line in self.lines(page, heading)[part])
 
     def run(self, line):
-        if SERVES.fullmatch(line.partition("  # ")[0]) and "# exits" not in line:
-            self.start(line)
+        name = served_by(line)
+        if name is not None:
+            self.start(name, line)
             return ""
         code = re.search(r"# exits (\d)", line)
         done = subprocess.run(
@@ -151,9 +166,8 @@ class Follower:
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr
 
-    def start(self, line):
+    def start(self, name, line):
         """Run a line beside the rest; what the same command serves there already is stopped first."""
-        name = SERVES.fullmatch(line)[1]
         self.stop(name)
         log = self.directory / f"beside-{len(self._opened)}.log"
         self._opened.append(log)
@@ -221,8 +235,6 @@ class Follower:
 
     def party(self, ledger, number=7):
         """A party that signs for a ledger in a folder."""
-        import json
-
         said = json.loads((self.directory / ledger / "ledger.json").read_text())
         self.swaps["did:key:z6Mk…"] = said["ledger_key"]
         return Party(number, said["ledger"])

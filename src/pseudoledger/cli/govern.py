@@ -17,7 +17,8 @@ from pseudoledger.contract.ruleset import newest, newest_tables
 from pseudoledger.contract.tables import file_hash
 from pseudoledger.errors import RegistrationRefused
 from pseudoledger.identity.last_signed import LastSigned
-from pseudoledger.registrar import Answer, Refused, Registrar
+from pseudoledger.registrar import Answer, Refused
+from pseudoledger.registrar.succession import go_on_after_loss
 from pseudoledger.statement.values import length_seconds
 
 app = typer.Typer(
@@ -143,7 +144,7 @@ def change_key(
             directory, clock = desk.directory, desk.steady_clock()
             desk.close()
             with LastSigned.create(place) as record:
-                answer = Registrar.go_on_after_loss(
+                answer = go_on_after_loss(
                     directory, signed.raw, signer=signer, last_signed=record, clock=clock
                 )
         else:

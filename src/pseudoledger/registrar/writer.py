@@ -147,33 +147,6 @@ class Registrar:
             held.pop_all()
         return registrar
 
-    @classmethod
-    def go_on_after_loss(
-        cls, directory: Path, statement: bytes, *, signer: Signer, last_signed: LastSigned, clock: Clock
-    ) -> Answer:
-        """Register the founder's `ledger.key_changed` on a copy that lacks what the key before may have signed.
-
-        The key before signs nothing and need not be had: `signer` is the new one, with its own record. Raises
-        StoreBusy if another process writes the directory.
-        """
-        existing(directory)
-        with ExitStack() as held:
-            lock = WriterLock(directory)
-            held.callback(lock.release)
-            store = Store.open_writer(directory)
-            held.callback(store.close)
-            registrar = held.enter_context(
-                cls(
-                    store=store,
-                    lock=lock,
-                    signer=signer,
-                    last_signed=last_signed,
-                    clock=clock,
-                    directory=directory,
-                )
-            )
-            return registrar.change_key(statement, signer=signer, last_signed=last_signed)
-
     def __enter__(self) -> Self:
         return self
 
