@@ -190,6 +190,15 @@ def test_a_mirror(follower):
         lambda: httpx.get(f"{mirror}/checkpoint").content == httpx.get(f"{url}/checkpoint").content, "alike"
     )
     assert httpx.get(f"{mirror}/forks").json() == {"forks": [], "undecided": []}
+    shown = {"https://mirror.example": mirror, "https://cdn.example/market": f"http://127.0.0.1:{other}"}
+    follower.follow(RUN, "Show your mirrors", shown)
+    until(lambda: all(agree(url)), "the founder has seen both")
+
+
+def agree(url):
+    return [
+        item["consistent"] for item in httpx.get(f"{url}/api/v1/status").json()["standing"]["mirrors"]
+    ] or [False]
 
 
 def test_a_mirror_that_is_shown_two_histories(follower):

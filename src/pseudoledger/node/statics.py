@@ -1,4 +1,4 @@
-"""The read path (C2SP tlog-tiles): checkpoint, tiles and entry bundles, cacheable by anybody.
+"""The read path (C2SP tlog-tiles): checkpoints, tiles and entry bundles, cacheable by anybody.
 
 What is served agrees with the published checkpoint: nothing beyond its size. A partial tile of any width up
 to that is served, so one of any earlier block too; content under one path never changes.
@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from pseudoledger.errors import MalformedError
 from pseudoledger.ledger.checkpoint import parse_checkpoint
-from pseudoledger.ledger.export import content_of
+from pseudoledger.ledger.export import CHECKPOINT, COSIGNED, content_of
 from pseudoledger.ledger.note import parse_note
 from pseudoledger.ledger.tiles import TILE_WIDTH, Bundle, Tile, parse_path
 from pseudoledger.node.node import Node
@@ -27,14 +27,17 @@ _CHECKPOINT = "public, max-age=1, must-revalidate"
 
 
 def routes(node: Node) -> list[BaseRoute]:
-    """Serve /checkpoint and /tile/…."""
+    """Serve /checkpoint, /checkpoint-cosigned and /tile/…."""
 
     def checkpoint(request: Request) -> Response:
         with node.reader.view() as view:
             note = view.store.checkpoint()
-        if note is None:
-            return problem(404, "Not Found", "no checkpoint is published yet")
-        return _cached(request, note, "text/plain; charset=utf-8", _CHECKPOINT)
+        return _note(request, note, "no checkpoint is published yet")
+
+    def cosigned(request: Request) -> Response:
+        with node.reader.view() as view:
+            note = view.store.cosigned()
+        return _note(request, note, "no checkpoint with cosignatures is held here")
 
     def tile(request: Request) -> Response:
         try:
@@ -48,7 +51,17 @@ def routes(node: Node) -> list[BaseRoute]:
         lasting = _FOREVER if resource.width == TILE_WIDTH else _PARTIAL
         return _cached(request, content, "application/octet-stream", lasting)
 
-    return [Route("/checkpoint", checkpoint), Route("/tile/{path:path}", tile)]
+    return [
+        Route(f"/{CHECKPOINT}", checkpoint),
+        Route(f"/{COSIGNED}", cosigned),
+        Route("/tile/{path:path}", tile),
+    ]
+
+
+def _note(request: Request, note: bytes | None, missing: str) -> Response:
+    if note is None:
+        return problem(404, "Not Found", missing)
+    return _cached(request, note, "text/plain; charset=utf-8", _CHECKPOINT)
 
 
 def _content(view: View, resource: Tile | Bundle) -> bytes | None:
