@@ -16,7 +16,7 @@ from pseudoledger.contract.things import Invoice
 from pseudoledger.ledger.checkpoint import sign_checkpoint
 from pseudoledger.ledger.fork import ForkProof, format_fork
 from pseudoledger.ledger.note import format_note
-from pseudoledger.node.node import Role, Standing, WitnessStanding
+from pseudoledger.node.node import MirrorStanding, Role, Standing, WitnessStanding
 from pseudoledger.node.pages import lists, show
 from pseudoledger.node.pages.dictionary import fields
 from pseudoledger.node.pages.language import CODES, choose, language
@@ -465,6 +465,26 @@ def test_witnesses_are_shown_with_what_they_cosigned(site, as_it_was):
     assert "never slow" in whole
     assert "does not carry enough cosignatures yet" in whole
     assert "quorum not met" in site.read("/").whole
+
+
+def test_mirrors_are_shown_with_what_they_showed(site, as_it_was, lang):
+    size, words = as_it_was.stage.registrar.store.size, language(lang).words
+    as_it_was.standing = Standing(
+        mirrors=(
+            MirrorStanding(url="https://m1.example", size=size, consistent=True),
+            MirrorStanding(url="https://m2.example", size=size - 3, consistent=True),
+            MirrorStanding(url="https://m3.example", size=size - 3, consistent=False),
+            MirrorStanding(url="https://m4.example", trouble="<slow>"),
+            MirrorStanding(url="https://m5.example"),
+        )
+    )
+    whole = site.read("/network", lang).whole
+    for key in ("same", "other", "unknown", "never", "current", "older", "differs", "waiting"):
+        assert words[f"mirror.{key}"] in whole, key
+    assert "https://m5.example" in whole
+    assert "<slow>" in whole
+    as_it_was.standing = Standing()
+    assert words["mirror.none"] in site.read("/network", lang).whole
 
 
 def test_forks_are_checked_and_shown_on_every_page(site, as_it_was):

@@ -39,6 +39,8 @@ _SLOT = struct.Struct(">16sQB7xQ32s408x")
 _SIGNED = 1
 _NO_HEAD = (0, bytes(32))
 
+_NEW_KEY = "go on under a new ledger key: pl ledger change-key NEW --after-loss"
+
 _fdatasync = getattr(os, "fdatasync", os.fsync)
 
 
@@ -194,7 +196,7 @@ def _newest(content: bytes, path: Path) -> tuple[int, Head | None]:
             return max(whole, key=lambda slot: slot[0])
     raise StoreCorrupt(
         f"{path} is damaged, so it is unknown what this key has signed",
-        hint="compare the ledger with a checkpoint kept elsewhere, then change to a new ledger key",
+        hint=f"compare the ledger with a checkpoint kept elsewhere, then {_NEW_KEY}",
     )
 
 
@@ -205,7 +207,7 @@ def _conflict(tree: Head, recorded: Head) -> ConflictError:
             f"the tree has {tree.size} entries but this key has already signed a head over {recorded.size}:"
             " this looks like a restored backup; signing would make two histories",
             known=recorded.size,
-            hint="fetch the missing entries from a mirror, or go on with this ledger under a new ledger key",
+            hint=f"fetch the missing entries from a mirror: pl mirror URL DIR --once; if nobody has them, {_NEW_KEY}",
         )
     if tree.size == recorded.size:
         return ConflictError(
@@ -218,8 +220,7 @@ def _conflict(tree: Head, recorded: Head) -> ConflictError:
         f"the tree has {tree.size} entries but the record of this key ends at {recorded.size}: the key was"
         " used elsewhere, or its record was restored from a backup; signing might make two histories",
         known=recorded.size,
-        hint="make sure that no other copy of this ledger is written, then go on under a new ledger key:"
-        " pseudoledger ledger change-key",
+        hint=f"make sure that no other copy of this ledger is written, then {_NEW_KEY}",
     )
 
 
@@ -237,7 +238,7 @@ def _explained(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise StoreError(
             f"there is no record of what this key has signed: {path} is missing",
-            hint="restore it, or go on under a new ledger key: pseudoledger ledger change-key",
+            hint=f"put back what was moved, but nothing from a backup; if it is lost, {_NEW_KEY}",
         ) from error
     except FileExistsError as error:
         raise StoreError(f"{path} is there already; a record of signatures is never begun anew") from error

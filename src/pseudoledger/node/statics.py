@@ -1,4 +1,4 @@
-"""The read path (C2SP tlog-tiles): checkpoint, tiles and entry bundles, cacheable by anybody.
+"""The read path (C2SP tlog-tiles): checkpoints, tiles and entry bundles, cacheable by anybody.
 
 What is served agrees with the published checkpoint: nothing beyond its size. A partial tile of any width up
 to that is served, so one of any earlier block too; content under one path never changes.
@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from pseudoledger.errors import MalformedError, StoreError
 from pseudoledger.ledger.checkpoint import parse_checkpoint
-from pseudoledger.ledger.export import content_of
+from pseudoledger.ledger.export import CHECKPOINT, COSIGNED, content_of
 from pseudoledger.ledger.note import parse_note
 from pseudoledger.ledger.tiles import TILE_WIDTH, Bundle, Tile, parse_path
 from pseudoledger.node.answering import SECURITY, send_whole
@@ -70,7 +70,14 @@ class Checkpoint:
 
 
 def routes(node: Node, checkpoint: Checkpoint) -> list[BaseRoute]:
-    """Serve /checkpoint and /tile/…."""
+    """Serve /checkpoint, /checkpoint-cosigned and /tile/…."""
+
+    def cosigned(request: Request) -> Response:
+        with node.reader.view() as view:
+            note = view.store.cosigned()
+        if note is None:
+            return problem(404, "Not Found", "no checkpoint with cosignatures is held here")
+        return _cached(request, note, "text/plain; charset=utf-8", _CHECKPOINT)
 
     def tile(request: Request) -> Response:
         try:
@@ -84,7 +91,11 @@ def routes(node: Node, checkpoint: Checkpoint) -> list[BaseRoute]:
         lasting = _FOREVER if resource.width == TILE_WIDTH else _PARTIAL
         return _cached(request, content, "application/octet-stream", lasting)
 
-    return [Route("/checkpoint", checkpoint, methods=["GET"]), Route("/tile/{path:path}", tile)]
+    return [
+        Route(f"/{CHECKPOINT}", checkpoint, methods=["GET"]),
+        Route(f"/{COSIGNED}", cosigned),
+        Route("/tile/{path:path}", tile),
+    ]
 
 
 def _content(view: View, resource: Tile | Bundle) -> bytes | None:

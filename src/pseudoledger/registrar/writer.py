@@ -242,8 +242,9 @@ class Registrar:
             # Whatever was answered or raised: the key in force is the one that the stored blocks name.
             if not self._failed and self.state.ledger_key != signer.did:
                 self._signer, self._last_signed = before
-        if self._signer is signer:
-            before[1].close()
+        if self._signer is signer and self.state.ledger_key == signer.did:
+            if before[1] is not last_signed:
+                before[1].close()
             self._describe()
         return answer
 
