@@ -35,6 +35,7 @@ Sending the same bytes again is always safe and answers the same.
 | `GET /entries/ID` | the receipt of a statement, `application/cose`; 404 |
 | `GET /.well-known/scitt-keys`, `…/KID` | the ledger keys as COSE keys, retired ones too; the kid is the did:key |
 | `GET /checkpoint` | the newest published checkpoint |
+| `GET /checkpoint-cosigned` | the newest one that carries cosignatures of witnesses, which may be older; 404 if none is held here |
 | `GET /tile/L/N[.p/W]`, `GET /tile/entries/N[.p/W]` | tiles and entry bundles (C2SP tlog-tiles) up to the published checkpoint |
 | `GET /forks`, `GET /forks/NAME` | fork proofs that this node keeps |
 | `GET /metrics` | metrics for Prometheus |

@@ -70,8 +70,10 @@ def crash(directory, step):
     raws = load.statements(4)
     for raw in raws:
         say(f"send {raw.hex()}")
-    if step in {"intend", "release"}:
-        crash_after(LastSigned, "_write", 1 if step == "intend" else 2)
+    if step == "record":
+        crash_after(LastSigned, "_write", 1)
+    elif step == "sign":
+        crash_after(Store, "keep_signed", 1)
     elif step == "publish":
         crash_after(Store, "publish", 1)
     else:

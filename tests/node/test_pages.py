@@ -11,14 +11,14 @@ import httpx
 import pytest
 from pages_site import PAGES, Played, Read
 
+from pseudoledger.contract.ageing import receivable
 from pseudoledger.contract.things import Invoice
 from pseudoledger.ledger.checkpoint import sign_checkpoint
 from pseudoledger.ledger.fork import ForkProof, format_fork
 from pseudoledger.ledger.note import format_note
-from pseudoledger.node.node import Role, Standing, WitnessStanding
+from pseudoledger.node.node import MirrorStanding, Role, Standing, WitnessStanding
 from pseudoledger.node.pages import lists, show
 from pseudoledger.node.pages.dictionary import fields
-from pseudoledger.node.pages.invoices import age_of
 from pseudoledger.node.pages.language import CODES, choose, language
 from pseudoledger.node.pages.site import SECURITY_POLICY
 from pseudoledger.statement.kinds import KINDS
@@ -366,16 +366,19 @@ def test_invoices_are_told_by_age(site, as_it_was):
     assert "long-context" in whole
     assert "train-and-serve" not in whole.partition("Amount")[2]
     owed = site.played.stage.book.get(Invoice, site.played.invoice)
-    ages = {days: age_of(owed, owed.due_at + days * 86_400) for days in (-1, 0, 30, 31, 60, 61, 90, 91)}
+    ages = {
+        days: receivable("", owed, owed.due_at + days * 86_400).age
+        for days in (-1, 0, 29, 30, 59, 60, 89, 90)
+    }
     assert ages == {
         -1: "current",
-        0: "0-30",
-        30: "0-30",
-        31: "31-60",
-        60: "31-60",
-        61: "61-90",
-        90: "61-90",
-        91: "91-",
+        0: "1-30",
+        29: "1-30",
+        30: "31-60",
+        59: "31-60",
+        60: "61-90",
+        89: "61-90",
+        90: "91-",
     }
     as_it_was.now = owed.due_at + 100 * 86_400
     read = site.read("/invoices", "ar")
@@ -462,6 +465,26 @@ def test_witnesses_are_shown_with_what_they_cosigned(site, as_it_was):
     assert "never slow" in whole
     assert "does not carry enough cosignatures yet" in whole
     assert "quorum not met" in site.read("/").whole
+
+
+def test_mirrors_are_shown_with_what_they_showed(site, as_it_was, lang):
+    size, words = as_it_was.stage.registrar.store.size, language(lang).words
+    as_it_was.standing = Standing(
+        mirrors=(
+            MirrorStanding(url="https://m1.example", size=size, consistent=True),
+            MirrorStanding(url="https://m2.example", size=size - 3, consistent=True),
+            MirrorStanding(url="https://m3.example", size=size - 3, consistent=False),
+            MirrorStanding(url="https://m4.example", trouble="<slow>"),
+            MirrorStanding(url="https://m5.example"),
+        )
+    )
+    whole = site.read("/network", lang).whole
+    for key in ("same", "other", "unknown", "never", "current", "older", "differs", "waiting"):
+        assert words[f"mirror.{key}"] in whole, key
+    assert "https://m5.example" in whole
+    assert "<slow>" in whole
+    as_it_was.standing = Standing()
+    assert words["mirror.none"] in site.read("/network", lang).whole
 
 
 def test_forks_are_checked_and_shown_on_every_page(site, as_it_was):

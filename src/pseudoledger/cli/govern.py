@@ -18,6 +18,7 @@ from pseudoledger.contract.tables import file_hash
 from pseudoledger.errors import RegistrationRefused
 from pseudoledger.identity.last_signed import LastSigned
 from pseudoledger.registrar import Answer, Refused
+from pseudoledger.registrar.succession import go_on_after_loss
 from pseudoledger.statement.values import length_seconds
 
 app = typer.Typer(
@@ -104,7 +105,10 @@ def change_policy(
 @plain(
     app,
     "change-key",
-    examples=("pl ledger change-key market.example-ledger-2 --as market.example-founder",),
+    examples=(
+        "pl ledger change-key market.example-ledger-2 --as market.example-founder",
+        "pl ledger change-key market.example-ledger-2 --as market.example-founder --after-loss",
+    ),
 )
 def change_key(
     new: Annotated[str, typer.Argument(help="Name for the new ledger key.", show_default=False)],
@@ -112,11 +116,22 @@ def change_key(
     unsealed: Annotated[
         bool, typer.Option("--unsealed", help="Keep the new key without a passphrase.")
     ] = False,
+    after_loss: Annotated[
+        bool,
+        typer.Option(
+            "--after-loss",
+            help="The ledger key is lost, or has signed entries that this copy lacks and nobody has: go on from here.",
+        ),
+    ] = False,
     as_: AsOption,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a new ledger key and hand over to it; its first block is the one that seals this."""
+    """Make a new ledger key and hand over to it; its first block is the one that seals this.
+
+    After a loss the key before signs nothing more. What was registered and is lost stands on no ledger from then
+    on, whoever holds receipts of it: first ask every mirror what it holds.
+    """
     with contextlib.closing(Desk(ledger)) as desk:
         founder, state = desk.signer(as_), desk.state
         name = desk.new_name(new)
@@ -124,9 +139,18 @@ def change_key(
         signer = desk.keystore.open(name, desk.ask)
         tree = {"type": "ledger.key_changed", "number": state.key_number + 1, "ledger_key": info.did}
         signed = desk.sign(founder, tree, sub=state.origin)
-        with desk.registrar() as registrar:
-            record = LastSigned.create(last_signed_path(desk.keystore, name))
-            answer = registrar.change_key(signed.raw, signer=signer, last_signed=record)
+        place = last_signed_path(desk.keystore, name)
+        if after_loss:
+            directory, clock = desk.directory, desk.steady_clock()
+            desk.close()
+            with LastSigned.create(place) as record:
+                answer = go_on_after_loss(
+                    directory, signed.raw, signer=signer, last_signed=record, clock=clock
+                )
+        else:
+            with desk.registrar() as registrar:
+                record = LastSigned.create(place)
+                answer = registrar.change_key(signed.raw, signer=signer, last_signed=record)
         facts = [
             ("ledger key", str(info.did)),
             ("publish", "the new key; the old one counts for older receipts"),

@@ -83,7 +83,10 @@ def proof(
     node_key: NodeKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a proof of an entry under a checkpoint with the cosignatures of witnesses (C2SP tlog-proof)."""
+    """Write a proof of an entry under a checkpoint with the cosignatures of witnesses (C2SP tlog-proof).
+
+    It is the last cosigned checkpoint if that covers the entry, else the newest, which may carry none yet.
+    """
     with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
         _, index = find_statement(desk, what)
         if index is None:

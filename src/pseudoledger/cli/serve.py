@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -45,6 +46,13 @@ WitnessesOption = Annotated[
         "--witnesses", help="Policy file (C2SP tlog-policy) of witnesses to ask for cosignatures, with URLs."
     ),
 ]
+MirrorsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mirror",
+        help="Mirror whose checkpoint is looked at and shown on the network page; may be repeated.",
+    ),
+]
 LogOption = Annotated[bool, typer.Option("--log-requests", help="Log a line for each request.")]
 
 
@@ -55,6 +63,7 @@ LogOption = Annotated[bool, typer.Option("--log-requests", help="Log a line for 
         "pl serve market --port 8080",
         "pl serve market --host 0.0.0.0 --port 443 --tls-certificate chain.pem --tls-key key.pem",
         "pl serve market --port 8080 --proxies 127.0.0.1 --write-tokens tokens.txt",
+        "pl serve market --port 8080 --mirror https://mirror.example --mirror https://cdn.example/market",
     ),
 )
 def serve(
@@ -70,11 +79,14 @@ def serve(
     burst: BurstOption = 20_000,
     origins: OriginsOption = None,
     witnesses: WitnessesOption = None,
+    mirrors: MirrorsOption = None,
     log_requests: LogOption = False,
 ) -> None:
     """Serve a ledger: statements in, receipts, checkpoint, tiles, JSON and pages out, until it is stopped."""
     if (certificate is None) != (tls_key is None):
         raise WrongUse("HTTPS needs a certificate and its key", hint="give --tls-certificate and --tls-key")
+    for url in mirrors or ():
+        _check_public(url)
     # FastAPI and uvicorn take half a second to import, which no other command should wait for.
     from pseudoledger.node.founder import Settings, run
     from pseudoledger.node.limits import WriteTokens
@@ -92,12 +104,28 @@ def serve(
             cors_origins=tuple(origins or ()),
             simulated_ms=desk.clock() if desk.simulated else None,
             witnesses=parse_policy(read_file(witnesses)) if witnesses else None,
+            mirrors=tuple(mirrors or ()),
             log_requests=log_requests,
         )
         with desk.registrar() as registrar:
             run(registrar, settings)
     finally:
         desk.close()
+
+
+def _check_public(url: str) -> None:
+    """Refuse what is no address of a mirror, or should not stand on a page."""
+    parts = urlsplit(url)
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.netloc
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+    ):
+        raise WrongUse(
+            f"--mirror: {url!r} is no address of a mirror", hint="for example https://mirror.example"
+        )
 
 
 @plain(app, "serve-token", examples=("pl serve-token tokens.txt --name broker-7",))

@@ -3,12 +3,12 @@
 Implements docs/spec/identity.md, section 5. A ledger directory can be restored from a backup; the key's own
 record cannot be restored with it, and refuses to sign a head that contradicts what was signed before.
 
-    intend(size, root)     durable before the signature is made
-    sign, commit           the store takes the entries and the signed block
-    release(size, root)    durable before anyone is shown the signature
+    commit                 the store takes the entries and their block
+    record(size, root)     durable before the head's signature is made
+    sign                   and only now is anybody shown the head
 
-A crash may fall between any two of these. At the next start `check` compares the tree with the record: a head
-only intended was never shown to anyone, so it either became the tree or is dropped. The record is one file of
+A crash may fall between any two of these. At the next start `check` compares the tree with the record: a tree
+that ends one block after it was committed and never signed, so it is recorded now. The record is one file of
 two slots of 512 bytes, written in turn, so that a torn write leaves the slot before it whole.
 """
 
@@ -35,10 +35,11 @@ SIZE_END = 2**63
 """Tree sizes are below this."""
 
 _MAGIC = b"pl/last-signed/1"
-_SLOT = struct.Struct(">16sQB7xQ32sQ32s368x")
-_RELEASED = 1
-_PENDING = 2
+_SLOT = struct.Struct(">16sQB7xQ32s408x")
+_SIGNED = 1
 _NO_HEAD = (0, bytes(32))
+
+_NEW_KEY = "go on under a new ledger key: pl ledger change-key NEW --after-loss"
 
 _fdatasync = getattr(os, "fdatasync", os.fsync)
 
@@ -58,16 +59,11 @@ class Head:
         return f"{self.size} entries (root {self.root.hex()[:16]}…)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningState:
-    """`released`: the last head whose signature may be known to others; `pending`: one about to be signed."""
+def read_record(path: Path) -> Head | None:
+    """Read a record without locking it, for displays; None if nothing was signed yet.
 
-    released: Head | None = None
-    pending: Head | None = None
-
-
-def read_state(path: Path) -> SigningState:
-    """Read a record without locking it, for displays. Raises StoreError or StoreCorrupt."""
+    Raises StoreError or StoreCorrupt.
+    """
     with _explained(path):
         content = files.read_private(path, size_max=FILE_BYTES)
     return _newest(content, path)[1]
@@ -90,7 +86,7 @@ class LastSigned:
                 files.check_private(path, os.fstat(self._descriptor))
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 content = os.pread(self._descriptor, FILE_BYTES + 1, 0)
-            self._sequence, self._state = _newest(content, path)
+            self._sequence, self._head = _newest(content, path)
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -101,79 +97,49 @@ class LastSigned:
 
         Raises StoreError if there is one already: a record is never begun anew.
         """
-        empty = SigningState()
         with _explained(path):
             files.make_private_directory(path.parent)
-            files.create_private(path, _encode(0, empty) + _encode(1, empty))
+            files.create_private(path, _encode(0, None) + _encode(1, None))
         return cls(path)
 
-    def read(self) -> SigningState:
-        """Return what is recorded."""
-        return self._state
+    def read(self) -> Head | None:
+        """Return the head that was signed last, None if none was."""
+        return self._head
 
-    def check(self, size: int, root: bytes) -> None:
-        """Compare the record with the tree at the start, and settle a pending head.
+    def check(self, size: int, root: bytes, before: Head | None = None) -> None:
+        """Compare the record with the tree at the start; `before` is the tree without its last block.
 
-        A tree equal to the released head drops a pending one, which nobody was shown; a tree equal to the
-        pending head makes it the released one. A key that has signed nothing fits any tree. Anything else
-        raises ConflictError, with the recorded size as `known`; then nothing may be signed.
+        Where the record holds `before`, a crash came between a commit and its record: the tree is recorded. A
+        key that has signed nothing fits any tree. Anything else raises ConflictError, with the recorded size
+        as `known`; then nothing may be signed.
         """
-        tree = Head(size, root)
-        released, pending = self._state.released, self._state.pending
-        if tree == pending:
-            self._write(SigningState(released=tree))
-        elif tree == released or released is None:
-            if pending is not None:
-                self._write(SigningState(released=released))
-        else:
-            raise _conflict(tree, pending if pending is not None and tree.size >= pending.size else released)
+        tree, recorded = Head(size, root), self._head
+        if recorded is None or tree == recorded:
+            return
+        if before != recorded or size <= recorded.size:
+            raise _conflict(tree, recorded)
+        self._write(tree)
 
-    def intend(self, size: int, root: bytes) -> None:
+    def record(self, size: int, root: bytes) -> None:
         """Record, durably, that this head is about to be signed. Call it before making any signature.
 
-        Raises ConflictError for a smaller tree, or another root, than was released; StoreError if another
-        head is pending, which `check` must settle first.
+        Raises ConflictError for a smaller tree, or another root, than was recorded.
         """
-        head = Head(size, root)
-        released, pending = self._state.released, self._state.pending
-        if released is not None and (
-            head.size < released.size or (head.size == released.size and head != released)
-        ):
-            raise _conflict(head, released)
-        if pending is not None and head != pending:
-            raise StoreError(
-                f"a signature over {pending} was begun and neither released nor dropped",
-                hint="compare the record with the stored tree first; opening the ledger anew does it",
-            )
-        if head not in (released, pending):
-            self._write(SigningState(released=released, pending=head))
-        else:
-            self._refuse_if_broken()
-
-    def release(self, size: int, root: bytes) -> None:
-        """Record, durably, that this head is committed and its signature may be shown.
-
-        Raises StoreError for a head that was not intended.
-        """
-        head = Head(size, root)
-        if head == self._state.pending:
-            self._write(SigningState(released=head))
-        elif head == self._state.released:
-            self._refuse_if_broken()
-        else:
-            raise StoreError(f"a signature over {head} was never intended, so it is not released")
-
-    def adopt(self, size: int, root: bytes) -> None:
-        """Take a larger tree as the released head, on the operator's word that nothing beyond it was signed.
-
-        For a record lost or older than its ledger. Raises ConflictError for a tree that is not larger than
-        every recorded head.
-        """
-        head = Head(size, root)
-        recorded = self._state.pending or self._state.released
+        head, recorded = Head(size, root), self._head
         if recorded is not None and head.size <= recorded.size and head != recorded:
             raise _conflict(head, recorded)
-        self._write(SigningState(released=head))
+        if head == recorded:
+            self.refuse_if_broken()
+        else:
+            self._write(head)
+
+    def refuse_if_broken(self) -> None:
+        """Raise StoreError if nothing can be recorded: before a commit whose head could then not be signed."""
+        if self._broken or self._descriptor < 0:
+            raise StoreError(
+                f"{self.path} is closed or failed to take a write, so nothing is signed",
+                hint="open the ledger anew; if it fails again, check the disk",
+            )
 
     def close(self) -> None:
         """Give up the lock. Idempotent."""
@@ -189,53 +155,39 @@ class LastSigned:
     ) -> None:
         self.close()
 
-    def _refuse_if_broken(self) -> None:
-        if self._broken or self._descriptor < 0:
-            raise StoreError(
-                f"{self.path} is closed or failed to take a write, so nothing is signed",
-                hint="open the ledger anew; if it fails again, check the disk",
-            )
-
-    def _write(self, state: SigningState) -> None:
+    def _write(self, head: Head) -> None:
         """Write the next slot and sync it. After a failure its content is unknown, so nothing goes on."""
-        self._refuse_if_broken()
+        self.refuse_if_broken()
         sequence = self._sequence + 1
-        slot = _encode(sequence, state)
+        slot = _encode(sequence, head)
         self._broken = True
         with _explained(self.path):
             if os.pwrite(self._descriptor, slot, sequence % 2 * SLOT_BYTES) != SLOT_BYTES:
                 raise OSError(errno.EIO, "short write")
             _fdatasync(self._descriptor)
         self._broken = False
-        self._sequence = sequence
-        self._state = state
+        self._sequence, self._head = sequence, head
 
 
-def _encode(sequence: int, state: SigningState) -> bytes:
+def _encode(sequence: int, head: Head | None) -> bytes:
     """Return one slot of 512 bytes (spec 5)."""
-    flags = (_RELEASED if state.released else 0) | (_PENDING if state.pending else 0)
-    released = (state.released.size, state.released.root) if state.released else _NO_HEAD
-    pending = (state.pending.size, state.pending.root) if state.pending else _NO_HEAD
-    body = _SLOT.pack(_MAGIC, sequence, flags, *released, *pending)
+    size, root = (head.size, head.root) if head else _NO_HEAD
+    body = _SLOT.pack(_MAGIC, sequence, _SIGNED if head else 0, size, root)
     return body + hashlib.sha256(body).digest()
 
 
-def _decode(slot: bytes) -> tuple[int, SigningState] | None:
-    """Return the sequence number and state of a slot, or None if it is torn or not canonical."""
-    if len(slot) != SLOT_BYTES:
+def _decode(slot: bytes) -> tuple[int, Head | None] | None:
+    """Return the sequence number and head of a slot, or None if it is torn or none."""
+    body, digest = slot[:-32], slot[-32:]
+    if len(slot) != SLOT_BYTES or hashlib.sha256(body).digest() != digest:
         return None
-    _, sequence, flags, released_size, released_root, pending_size, pending_root = _SLOT.unpack_from(slot)
-    try:
-        state = SigningState(
-            released=Head(released_size, released_root) if flags & _RELEASED else None,
-            pending=Head(pending_size, pending_root) if flags & _PENDING else None,
-        )
-    except ValueError:
+    magic, sequence, flags, size, root = _SLOT.unpack(body)
+    if magic != _MAGIC or size >= SIZE_END:
         return None
-    return (sequence, state) if _encode(sequence, state) == slot else None
+    return sequence, Head(size, root) if flags & _SIGNED else None
 
 
-def _newest(content: bytes, path: Path) -> tuple[int, SigningState]:
+def _newest(content: bytes, path: Path) -> tuple[int, Head | None]:
     """Return the whole slot with the highest sequence number. Raises StoreCorrupt if there is none."""
     if len(content) == FILE_BYTES:
         decoded = (_decode(content[:SLOT_BYTES]), _decode(content[SLOT_BYTES:]))
@@ -244,7 +196,7 @@ def _newest(content: bytes, path: Path) -> tuple[int, SigningState]:
             return max(whole, key=lambda slot: slot[0])
     raise StoreCorrupt(
         f"{path} is damaged, so it is unknown what this key has signed",
-        hint="compare the ledger with a checkpoint kept elsewhere, then change to a new ledger key",
+        hint=f"compare the ledger with a checkpoint kept elsewhere, then {_NEW_KEY}",
     )
 
 
@@ -255,7 +207,7 @@ def _conflict(tree: Head, recorded: Head) -> ConflictError:
             f"the tree has {tree.size} entries but this key has already signed a head over {recorded.size}:"
             " this looks like a restored backup; signing would make two histories",
             known=recorded.size,
-            hint="fetch the missing entries from a mirror, or go on with this ledger under a new ledger key",
+            hint=f"fetch the missing entries from a mirror: pl mirror URL DIR --once; if nobody has them, {_NEW_KEY}",
         )
     if tree.size == recorded.size:
         return ConflictError(
@@ -268,7 +220,7 @@ def _conflict(tree: Head, recorded: Head) -> ConflictError:
         f"the tree has {tree.size} entries but the record of this key ends at {recorded.size}: the key was"
         " used elsewhere, or its record was restored from a backup; signing might make two histories",
         known=recorded.size,
-        hint="make sure that no other copy of this ledger is written, then adopt this tree",
+        hint=f"make sure that no other copy of this ledger is written, then {_NEW_KEY}",
     )
 
 
@@ -286,7 +238,7 @@ def _explained(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise StoreError(
             f"there is no record of what this key has signed: {path} is missing",
-            hint="restore it; if the key surely signed nothing beyond this tree, make one and adopt the tree",
+            hint=f"put back what was moved, but nothing from a backup; if it is lost, {_NEW_KEY}",
         ) from error
     except FileExistsError as error:
         raise StoreError(f"{path} is there already; a record of signatures is never begun anew") from error

@@ -31,6 +31,8 @@ from pseudoledger.ledger.tiles import (
 from pseudoledger.ledger.tree import root
 
 CHECKPOINT = "checkpoint"
+COSIGNED = "checkpoint-cosigned"
+"""The newest checkpoint that carries cosignatures, where there is one: the newest of all may carry none yet."""
 
 Progress = Callable[[int, int], None]
 """Told how many files of how many are written."""
@@ -74,6 +76,9 @@ def export_tiles(store: Store, target: Path, progress: Progress | None = None) -
         _write(target / format_path(resource), content_of(store, resource))
         if progress is not None:
             progress(number, len(resources))
+    cosigned = store.cosigned()
+    if cosigned is not None and _read(cosigned).size <= said.size:
+        _write(target / COSIGNED, cosigned)
     _write(target / CHECKPOINT, raw)
     return Exported(origin=said.origin, size=said.size, since=since, files=len(resources))
 

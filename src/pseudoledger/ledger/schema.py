@@ -2,7 +2,9 @@
 
 `user_version` counts the migrations applied. A newer number than this program knows refuses to open. The
 views are for people with sqlite-utils or Datasette; nothing in the program reads them, and `verify` compares
-their text with this file. The second script brings the indexes that `query` pages by.
+their text with this file. The second script brings the indexes that `query` pages by. The third lays the
+things out by the order in which they came: in that of their keys, which are hashes, every block changed as many
+pages as it changed things.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ CREATE TABLE meta (
 ) WITHOUT ROWID;
 """
 
-_VIEW_COLUMNS = MappingProxyType(
+VIEW_COLUMNS = MappingProxyType(
     {
         "identities": ("chain", ("label", "keys", "revoked_by", "entry")),
         "pools": ("pool", ("lessor", "number", "lines", "entry")),
@@ -134,7 +136,7 @@ VIEWS = MappingProxyType(
             "CREATE VIEW statements AS SELECT idx, lower(hex(id)) AS id, type, issuer, length(statement) AS bytes,"
             " (SELECT min(height) FROM blocks WHERE blocks.idx >= entries.idx) AS block FROM entries"
         ),
-        **{name: _view(name, sort, columns) for name, (sort, columns) in _VIEW_COLUMNS.items()},
+        **{name: _view(name, sort, columns) for name, (sort, columns) in VIEW_COLUMNS.items()},
     }
 )
 """Every view by name, with the text that creates it."""
@@ -152,7 +154,22 @@ CREATE INDEX invoices_lease ON things ({picked("lease")}) WHERE sort = 'invoice'
 CREATE INDEX invoices_due ON things ({picked("due_at")}) WHERE sort = 'invoice';
 """
 
-MIGRATIONS: tuple[str, ...] = (TABLES + ";\n".join(VIEWS.values()) + ";", _INDEXES)
+_INDEXES_OF_THINGS = "".join(line + "\n" for line in _INDEXES.splitlines() if " ON things " in line)
+
+_THINGS_IN_ORDER = f"""
+CREATE TABLE moved AS SELECT sort, key, value FROM things;
+DROP TABLE things;
+CREATE TABLE things (
+    sort TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (sort, key)
+);
+INSERT INTO things (sort, key, value) SELECT sort, key, value FROM moved;
+DROP TABLE moved;
+{_INDEXES_OF_THINGS}"""
+
+MIGRATIONS: tuple[str, ...] = (TABLES + ";\n".join(VIEWS.values()) + ";", _INDEXES, _THINGS_IN_ORDER)
 """Scripts in order; script n brings `user_version` from n to n + 1. Released scripts never change."""
 
 OLDEST_READ = 1

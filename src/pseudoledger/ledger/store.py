@@ -213,6 +213,28 @@ class Store:
         with explained(self.path):
             self._db.execute("UPDATE blocks SET signature = ? WHERE idx = ?", (signature, index))
 
+    def keep_signed(self, index: int, signature: bytes, checkpoint: bytes | None) -> None:
+        """Store what the ledger key signed over its last block, and the checkpoint to publish where there is one.
+
+        Without waiting for the disk: whoever holds the key can make the same signatures again.
+        """
+        db = self._db
+        with explained(self.path):
+            db.execute("PRAGMA synchronous = NORMAL")
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    db.execute("UPDATE blocks SET signature = ? WHERE idx = ?", (signature, index))
+                    if checkpoint is not None:
+                        self._write_meta("checkpoint", checkpoint)
+                    db.execute("COMMIT")
+                except BaseException:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                    raise
+            finally:
+                db.execute("PRAGMA synchronous = FULL")
+
     def _write_things(self, things: Iterable[tuple[str, str, bytes]]) -> None:
         self._db.executemany(
             "INSERT INTO things (sort, key, value) VALUES (?, ?, ?)"

@@ -21,6 +21,7 @@ import httpx
 
 from pseudoledger.errors import (
     Finding,
+    InvalidSignature,
     MalformedError,
     PeerError,
     PeerUnreachable,
@@ -28,6 +29,7 @@ from pseudoledger.errors import (
 )
 from pseudoledger.identity.keys import key_from_did
 from pseudoledger.ledger.checkpoint import VerifiedCheckpoint, log_key, verify_checkpoint
+from pseudoledger.ledger.export import COSIGNED
 from pseudoledger.ledger.receipt import RECEIPT_BYTES_MAX, decode_receipt, verify_receipt
 from pseudoledger.ledger.transparent import detach
 from pseudoledger.node.asking import ATTEMPTS, PAUSE_S, Answered, Asking, Query
@@ -149,6 +151,23 @@ class NodeClient:
         return verify_checkpoint(
             answer.body, known.origin, [log_key(known.origin, key_from_did(known.ledger_key))]
         )
+
+    def cosigned_checkpoint(self) -> VerifiedCheckpoint | None:
+        """Return the newest checkpoint that witnesses cosigned, its signature by the ledger's key verified.
+
+        None where the node has none, or one of an earlier ledger key. The cosignatures are for a policy to judge.
+        """
+        answer = self._asking.get(f"/{COSIGNED}", accept="text/plain")
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise self._asking.refusal(answer)
+        known = self.known
+        key = log_key(known.origin, key_from_did(known.ledger_key))
+        try:
+            return verify_checkpoint(answer.body, known.origin, [key])
+        except InvalidSignature:
+            return None
 
     def _meet(self) -> KnownLedger:
         said = self.status()

@@ -34,6 +34,7 @@ from pseudoledger.node.reading import Reader
 from pseudoledger.node.registering import LocalRegistrar, Registering, RemoteRegistrar, answer
 from pseudoledger.node.scrapi import Gate
 from pseudoledger.node.serving import Listening, serve, set_up_logging
+from pseudoledger.node.watching import MirrorWatch
 from pseudoledger.registrar import Registrar
 
 _GRACE_S = 30
@@ -55,6 +56,8 @@ class Settings:
     """The time of a ledger whose clock is simulated; None for the system's."""
     witnesses: TrustPolicy | None = None
     """Whom to ask for cosignatures, and how many are wanted."""
+    mirrors: tuple[str, ...] = ()
+    """URLs of copies whose checkpoints are looked at and shown."""
     log_requests: bool = False
 
     def clock(self) -> int:
@@ -68,25 +71,30 @@ def founder_app(registering: Registering, settings: Settings) -> Front:
     reader = Reader(settings.directory)
     group = GroupCommit(registering, metrics)
     cosigner = _cosigner(settings, reader, group)
+    forks = settings.directory / "forks"
+    watch = MirrorWatch(settings.mirrors, reader, forks) if settings.mirrors else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        """Register and collect cosignatures as long as the application runs."""
+        """Register, collect cosignatures and look at the mirrors as long as the application runs."""
         group.start()
-        collecting = asyncio.create_task(cosigner.run()) if cosigner else None
+        beside = {asyncio.create_task(room.run()) for room in (cosigner, watch) if room is not None}
         try:
             yield
         finally:
-            if collecting is not None:
-                collecting.cancel()
-                await asyncio.wait([collecting])
+            for task in beside:
+                task.cancel()
+            if beside:
+                await asyncio.wait(beside)
             await group.stop()
             reader.close()
 
     def standing() -> Standing:
-        if cosigner is None:
-            return Standing()
-        return Standing(witnesses=cosigner.witnesses, quorum_met=cosigner.quorum_met)
+        return Standing(
+            witnesses=cosigner.witnesses if cosigner else (),
+            quorum_met=cosigner.quorum_met if cosigner else None,
+            mirrors=watch.mirrors if watch else (),
+        )
 
     def size() -> int:
         with reader.view() as view:
@@ -98,7 +106,7 @@ def founder_app(registering: Registering, settings: Settings) -> Front:
         submitter=group,
         role=Role.FOUNDER,
         now=now_of(reader, settings.clock),
-        forks=settings.directory / "forks",
+        forks=forks,
         standing=standing,
     )
     gate = Gate(tokens=settings.tokens, buckets=Buckets(settings.rate, settings.burst))

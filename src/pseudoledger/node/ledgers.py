@@ -200,8 +200,12 @@ class NodeLedger:
         return self.client.asking.json(Counts, "/api/v1/counts").kinds
 
     def checkpoints(self) -> list[bytes]:
-        """Return the newest checkpoint that the node publishes, the ledger's signature verified."""
-        return [format_note(self.client.checkpoint().note)]
+        """Return the last checkpoint that witnesses cosigned, if the node has one, then the newest.
+
+        The ledger's signature is verified.
+        """
+        found = (self.client.cosigned_checkpoint(), self.client.checkpoint())
+        return [format_note(one.note) for one in found if one is not None]
 
     def hashes_under(self, checkpoint: Checkpoint) -> ReadHashes:
         """Return how to read the hashes of the tree of a checkpoint: from tiles, checked against its root."""

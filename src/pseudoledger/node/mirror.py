@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import SystemRandom
 from types import FrameType
@@ -34,8 +34,9 @@ from pseudoledger.errors import (
 from pseudoledger.ledger.checkpoint import Checkpoint, parse_checkpoint
 from pseudoledger.ledger.database import DATABASE
 from pseudoledger.ledger.description import DESCRIPTION, sync_directory
+from pseudoledger.ledger.export import COSIGNED
 from pseudoledger.ledger.fork import PROOF_BYTES_MAX, parse_fork
-from pseudoledger.ledger.note import parse_note
+from pseudoledger.ledger.note import NOTE_BYTES_MAX, parse_note
 from pseudoledger.ledger.tiles import TileHashes
 from pseudoledger.node.app import create_app
 from pseudoledger.node.belief import Believer, Clock
@@ -45,17 +46,20 @@ from pseudoledger.node.founder import now_of
 from pseudoledger.node.front import Front
 from pseudoledger.node.limits import Buckets
 from pseudoledger.node.metrics import Metrics
-from pseudoledger.node.node import Node, Role, Standing
+from pseudoledger.node.node import MirrorStanding, Node, Role, Standing
 from pseudoledger.node.reading import Reader
 from pseudoledger.node.scrapi import Gate
 from pseudoledger.node.serving import Listening, serve, set_up_logging
 from pseudoledger.node.sync import Contradicted, Progress, Sync, Synced
 from pseudoledger.node.upstream import Upstream
+from pseudoledger.node.watching import standing_of
 
 POLL_S = 1.0
 """Time between two looks at the upstream, which publishes at most once a second."""
 BACKOFF_MAX_S = 60.0
 """Longest time between two looks while something is wrong."""
+COSIGNED_S = 10.0
+"""Shortest time between two looks at the last cosigned checkpoint."""
 JITTER = 0.25
 _LIST_BYTES_MAX = 128 * PROOFS_MAX
 _ANSWER_BYTES_MAX = 4096
@@ -96,7 +100,9 @@ class Mirror:
             self._believer = Believer(directory, clock)
             self._held = held.pop_all()
         self._posted: dict[str, bytes] = {}
+        self._heard = {peer.url: MirrorStanding(url=peer.url) for peer in self._peers}
         self._behind = ""
+        self._ask_cosigned_at = 0.0
 
     def close(self) -> None:
         """Let directory and connections go. Idempotent."""
@@ -117,7 +123,9 @@ class Mirror:
             if names
             else ""
         )
-        return Standing(upstream=self.url, behind=self._behind, held=held)
+        return Standing(
+            upstream=self.url, behind=self._behind, held=held, mirrors=tuple(self._heard.values())
+        )
 
     def once(self, progress: Progress | None = None) -> Synced:
         """Catch up with the upstream, and hear the peers.
@@ -134,6 +142,7 @@ class Mirror:
         except PseudoledgerError as error:
             self._behind = error.message
             raise
+        self._keep_cosigned()
         ahead = max([self._claims(), *map(self._hear, self._peers)])
         self._check_held()
         if synced.offered < synced.size:
@@ -201,6 +210,24 @@ class Mirror:
             hint=f"if it is the accepted one: pl fork accept {self.directory} CHECKPOINT --start-over",
         )
 
+    def _keep_cosigned(self) -> None:
+        """Keep the last checkpoint with cosignatures that the upstream has: proofs are made from it."""
+        now = time.monotonic()
+        if now < self._ask_cosigned_at:
+            return
+        self._ask_cosigned_at = now + COSIGNED_S
+        store, state = self._believer.store, self._believer.state
+        assert state is not None, "a sync has ended well"
+        try:
+            note = self._upstream.get(COSIGNED, NOTE_BYTES_MAX)
+            if note != store.cosigned() and self.forks.weigh(note, store, state)[0] is Weighed.AGREES:
+                store.keep_cosigned(note)
+        except StoreError:
+            raise
+        except PseudoledgerError:
+            # Whoever mirrors relies on no cosignature; static files and other programs may have no such file.
+            return
+
     def _claims(self) -> int:
         state = self._believer.state
         return 0 if state is None else self.forks.weigh_claims(self._believer.store, state)
@@ -213,7 +240,8 @@ class Mirror:
             note = peer.checkpoint()
             said = check_commitment(note, state)
             read = TileHashes(said.size, said.root, peer.fetch).read if said.size > store.size else None
-            self.forks.weigh(note, store, state, read)
+            weighed, _ = self.forks.weigh(note, store, state, read)
+            self._heard[peer.url] = standing_of(peer.url, said.size, weighed, store.size)
             self._pull_proofs(peer, state)
             own = store.checkpoint()
             if own is not None and self._posted.get(peer.url) != own:
@@ -224,6 +252,7 @@ class Mirror:
         except PseudoledgerError as error:
             # What a peer says counts only as far as it is signed by the ledger: anything else is its own trouble.
             _log.warning("peer", extra={"peer": peer.url, "reason": error.message})
+            self._heard[peer.url] = replace(self._heard[peer.url], trouble=error.message)
             return 0
         finally:
             peer.forget()

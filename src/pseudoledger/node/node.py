@@ -31,6 +31,19 @@ class WitnessStanding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorStanding:
+    """What this node knows about another copy of the ledger that its operator named."""
+
+    url: str
+    size: int | None = None
+    """Entries under the checkpoint that it showed last, None if none was seen yet."""
+    consistent: bool | None = None
+    """Whether that checkpoint is of the history that is held here; None where it could not be compared."""
+    trouble: str = ""
+    """What went wrong last, "" if nothing did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """How the node stands, for its status and the head of every page."""
 
@@ -43,6 +56,8 @@ class Standing:
     witnesses: tuple[WitnessStanding, ...] = ()
     quorum_met: bool | None = None
     """Whether the newest checkpoint carries enough cosignatures; None where the policy asks for none."""
+    mirrors: tuple[MirrorStanding, ...] = ()
+    """Other copies that this node compares itself with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

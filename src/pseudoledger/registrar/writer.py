@@ -14,11 +14,11 @@ from types import TracebackType
 from typing import Self
 
 from pseudoledger.contract.book import Book
-from pseudoledger.contract.ruleset import Court
+from pseudoledger.contract.ruleset import Court, RuleSet
 from pseudoledger.contract.things import LedgerState
 from pseudoledger.errors import InconsistentCheckpoint, MalformedError, RegistrationRefused, StoreError
 from pseudoledger.identity.keys import Signer
-from pseudoledger.identity.last_signed import LastSigned
+from pseudoledger.identity.last_signed import Head, LastSigned
 from pseudoledger.ledger.block import Link, next_block
 from pseudoledger.ledger.checkpoint import log_key, parse_checkpoint, sign_checkpoint, verify_checkpoint
 from pseudoledger.ledger.database import existing
@@ -93,7 +93,7 @@ class Registrar:
                     f"{directory}: the ledger key in force is {state.ledger_key}, not {signer.did}",
                     hint="open the ledger with that key",
                 )
-            last_signed.check(store.size, registrar._frontier.root())
+            registrar._settle()
             # Nor may the newest block have been published yet.
             registrar._unpublished = published_size(store) < store.size
             # A crash may have come between a block and the description of the key that it brought.
@@ -113,14 +113,21 @@ class Registrar:
         clock: Clock,
         policy: Policy,
         nonce: bytes,
+        rules: RuleSet | None = None,
     ) -> Registrar:
         """Found a ledger in an empty directory: entry 0, sealed by block 1.
 
-        `founder` signs the founding, `signer` is the ledger key. Raises RegistrationRefused if the rules
+        `founder` signs the founding, `signer` is the ledger key, `rules` other than the newest. Raises RegistrationRefused if the rules
         refuse the policy, StoreError if the directory holds a ledger already.
         """
         raw = sign_founding(
-            founder, origin=origin, ledger_key=signer.did, policy=policy, nonce=nonce, now=clock() // 1000
+            founder,
+            origin=origin,
+            ledger_key=signer.did,
+            policy=policy,
+            nonce=nonce,
+            now=clock() // 1000,
+            rules=rules,
         )
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -139,7 +146,6 @@ class Registrar:
                 clock=clock,
                 directory=directory,
             )
-            # A founding that a crash cut short left a head that nobody was shown.
             last_signed.check(0, EMPTY_ROOT)
             (answer,) = registrar._admit([raw], from_network=False, dry_run=False)
             if isinstance(answer, Refused):
@@ -228,11 +234,7 @@ class Registrar:
         `last_signed` is the new key's record, which this call starts at the present head.
         """
         before = (self._signer, self._last_signed)
-        recorded = last_signed.read()
-        if recorded.pending is not None and recorded.released is not None:
-            # Begun before a crash and never stored, or the new key were in force by now.
-            last_signed.check(recorded.released.size, recorded.released.root)
-        last_signed.adopt(self._store.size, self._frontier.root())
+        last_signed.record(self._store.size, self._frontier.root())
         self._signer, self._last_signed = signer, last_signed
         try:
             (answer,) = self._admit([statement], from_network=False, dry_run=False)
@@ -240,8 +242,9 @@ class Registrar:
             # Whatever was answered or raised: the key in force is the one that the stored blocks name.
             if not self._failed and self.state.ledger_key != signer.did:
                 self._signer, self._last_signed = before
-        if self._signer is signer:
-            before[1].close()
+        if self._signer is signer and self.state.ledger_key == signer.did:
+            if before[1] is not last_signed:
+                before[1].close()
             self._describe()
         return answer
 
@@ -258,7 +261,8 @@ class Registrar:
         time_ms = self._fix_time()
         sitting = Sitting(self._store, self._book, time_ms, from_network=from_network)
         try:
-            answers = [answer for taken in self._intake.read(raws) for answer in sitting.hear(taken)]
+            with self._store.snapshot():
+                answers = [answer for taken in self._intake.read(raws) for answer in sitting.hear(taken)]
             if sitting.accepted and not dry_run:
                 self._seal(list(sitting.accepted.values()), time_ms)
             else:
@@ -280,7 +284,8 @@ class Registrar:
         return max(now, ledger.time_ms)
 
     def _seal(self, accepted: list[EntryRow], time_ms: int) -> None:
-        """Append the accepted statements and their block in one transaction."""
+        """Append the accepted statements and their block in one transaction, then sign the head that they make."""
+        self._last_signed.refuse_if_broken()
         state = self.state
         hashes = self._frontier.store([hash_leaf(row.statement) for row in accepted])
         index = self._frontier.size
@@ -301,18 +306,14 @@ class Registrar:
         raw = envelope.sign(self._signer, payload, sub=state.origin, aud=state.id, iat=time_ms // 1000)
         block = envelope.decode(raw)
         hashes += self._frontier.store([hash_leaf(raw)])
-        root = self._frontier.root()
         Court.sitting(self._book, state.pins, time_ms // 1000).fold(block, payload, index)
-        self._last_signed.intend(index + 1, root)
-        head = sign_head(self._signer, state.origin, index + 1, root)
-        publish = self._published_ms is None or time_ms - self._published_ms >= PUBLISH_MS
         row = BlockRow(
             height=payload.height,
             index=index,
             time_ms=time_ms,
-            root=root,
+            root=self._frontier.root(),
             ledger_key=self._signer.did,
-            signature=head.signature,
+            signature=b"",
         )
         entry = EntryRow(index=index, statement=raw, id=block.id, type=payload.type, issuer=block.iss)
         self._store.append(
@@ -321,12 +322,44 @@ class Registrar:
                 hashes=hashes,
                 block=row,
                 things=self._book.changes(),
-                checkpoint=self._note() if publish else None,
+                checkpoint=None,
             )
         )
         self._book.committed()
-        self._published_ms, self._unpublished = (time_ms if publish else self._published_ms), not publish
-        self._last_signed.release(index + 1, root)
+        self._unpublished = True
+        publish = self._published_ms is None or time_ms - self._published_ms >= PUBLISH_MS
+        self._sign(row, time_ms if publish else None)
+
+    def _sign(self, block: BlockRow, published_ms: int | None = None) -> None:
+        """Sign the head that ends with the stored last block, and its checkpoint where one is due.
+
+        The block is on disk and the record is before the first signature is made. A power failure may lose the
+        signatures: `_settle` makes the same ones again.
+        """
+        size = block.index + 1
+        self._last_signed.record(size, block.root)
+        head = sign_head(self._signer, self.state.origin, size, block.root)
+        publish = published_ms is not None
+        self._store.keep_signed(block.index, head.signature, self._note() if publish else None)
+        if publish:
+            self._published_ms, self._unpublished = published_ms, False
+
+    def _settle(self) -> None:
+        """Compare the stored tree with the record of the key, and sign what a crash left unsigned.
+
+        Raises ConflictError if the key has signed another history.
+        """
+        last = self._store.last_block()
+        if last is None:
+            self._last_signed.check(0, EMPTY_ROOT)
+            return
+        before = self._store.block(last.height - 1)
+        size = 0 if before is None else before.index + 1
+        self._last_signed.check(
+            last.index + 1, self._frontier.root(), Head(size, tree_root(size, self._store.hashes))
+        )
+        if not last.signature and last.ledger_key == self._signer.did:
+            self._sign(last)
 
     def _note(self) -> bytes:
         origin, size = self.state.origin, self._frontier.size
@@ -335,14 +368,14 @@ class Registrar:
     def _recover(self) -> None:
         """Return to the last stored block after a failure; the batch may have been stored all the same.
 
-        Until that is done nothing is signed, not even a checkpoint by `close`.
+        Until that is done nothing more is signed, not even a checkpoint by `close`.
         """
         self._failed = True
         self._store.reload()
         self._book = Book(self._store)
         self._frontier = self._store.frontier()
         if self._store.size:
-            self._last_signed.check(self._store.size, self._frontier.root())
+            self._settle()
         self._failed = False
 
     def _describe(self) -> None:

@@ -29,7 +29,7 @@ _TAG = b"\xd2\x84"  # tag 18, array of four
 _USUAL_START = b"\xa4\x01\x27\x03\x78\x24" + CONTENT_TYPE.encode("ascii") + b"\x04\x58\x38"
 
 
-class Statement(msgspec.Struct, frozen=True, kw_only=True):
+class Statement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One Signed Statement in its parts; `raw` are the bytes that are stored and hashed as leaf.
 
     A msgspec.Struct rather than a dataclass because one is made for every statement on the hot path.

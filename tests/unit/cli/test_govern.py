@@ -58,3 +58,24 @@ def test_a_key_change_that_is_refused_leaves_the_old_key_in_force(tmp_path, monk
     assert "ledger.not_founder" in capsys.readouterr().err
     assert run(["id", "declare", "--label", "north", "--as", "party"]) == 0
     assert verify(tmp_path / "market").verdict is Verdict.VALID
+
+
+def test_after_a_loss_the_founder_goes_on_without_the_old_key(tmp_path, monkeypatch, capsys):
+    founder = founded(tmp_path, monkeypatch)
+    older = tmp_path / "older"
+    assert run(["backup", str(tmp_path / "market"), str(older)]) == 0
+    assert run(["id", "declare", "--label", "lost", "--as", "party"]) == 0
+    monkeypatch.setenv("PSEUDOLEDGER_DIR", str(older))
+    capsys.readouterr()
+    assert run(["ledger", "change-key", "second", "--unsealed", "--as", founder]) == 1
+    assert "--after-loss" in capsys.readouterr().err, "signing again would make two histories"
+    for path in (tmp_path / "keys").glob("govern.example-ledger*"):
+        path.unlink()
+    arguments = ["--unsealed", "--after-loss", "--as"]
+    assert run(["ledger", "change-key", "third", *arguments, "party"]) == 1
+    assert "ledger.not_founder" in capsys.readouterr().err
+    assert verify(older).entries == 2, "nothing was written"
+    assert run(["ledger", "change-key", "fourth", *arguments, founder]) == 0
+    assert run(["id", "declare", "--label", "north", "--as", "party"]) == 0
+    report = verify(older)
+    assert (report.verdict, report.entries) == (Verdict.VALID, 6)

@@ -22,6 +22,7 @@ from pseudoledger.audit.verifier.report import (
     at_entry,
 )
 from pseudoledger.audit.verifier.stored import (
+    copied_by_litestream,
     description_fault,
     repeated_entries,
     schema_faults,
@@ -280,6 +281,10 @@ class _Run:
     def _beside(self, chain: Chain, kept: Sequence[Kept]) -> None:
         """Compare what is stored beside the entries, and what was kept outside, with what they yield."""
         self.faults += stray_faults(self._db, self._size)
+        if copied_by_litestream(self._db):
+            self._warnings.append(
+                "the database holds the two tables of Litestream, _litestream_seq and _litestream_lock, beside its own"
+            )
         description = Description(
             origin=chain.link.origin,
             ledger=chain.link.ledger_id,

@@ -17,6 +17,16 @@ _DESCRIPTION_MAX = 4_096
 
 _Objects = dict[tuple[str, str], str]
 
+_LITESTREAM: _Objects = {
+    ("table", "_litestream_seq"): "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)",
+    ("table", "_litestream_lock"): "CREATE TABLE _litestream_lock (id INTEGER)",
+}
+"""What Litestream, which copies a database while it is in use, adds to it: a counter and a lock without rows."""
+_COUNTER_ALONE = (
+    "SELECT NOT EXISTS (SELECT 1 FROM _litestream_lock)"
+    " AND NOT EXISTS (SELECT 1 FROM _litestream_seq WHERE id != 1 OR typeof(seq) != 'integer')"
+)
+
 
 @lru_cache(maxsize=len(MIGRATIONS))
 def _expected_objects(version: int) -> _Objects:
@@ -35,6 +45,8 @@ def schema_faults(connection: sqlite3.Connection) -> list[Fault]:
     """Compare the text of every table, index and view with the released schema of its version."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     expected, found = _expected_objects(version), _objects(connection)
+    if copied_by_litestream(connection):
+        expected = expected | _LITESTREAM
     faults = []
     for key in sorted(expected.keys() | found.keys(), key=str):
         kind, name = key
@@ -48,6 +60,14 @@ def schema_faults(connection: sqlite3.Connection) -> list[Fault]:
             continue
         faults.append(Fault(code="stored.schema", place=f"{kind} {name}", message=message))
     return faults
+
+
+def copied_by_litestream(connection: sqlite3.Connection) -> bool:
+    """Tell whether the two tables of Litestream are there, as it makes them and with nothing else in them."""
+    found = _objects(connection)
+    if any(found.get(key) != text for key, text in _LITESTREAM.items()):
+        return False
+    return bool(connection.execute(_COUNTER_ALONE).fetchone()[0])
 
 
 def integrity_faults(connection: sqlite3.Connection) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 
-class Thing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of everything that the book remembers."""
+class Thing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Base of everything that the book remembers; nothing in it points back, so the collector may leave it out."""
 
 
 class Taken(Thing, frozen=True, kw_only=True, omit_defaults=True):

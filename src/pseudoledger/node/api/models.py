@@ -57,6 +57,19 @@ class WitnessItem(Model):
     trouble: str = Field(description='What went wrong last; "" if nothing did.')
 
 
+class MirrorItem(Model):
+    """One copy of the ledger that the operator of this node named."""
+
+    url: str = Field(description="Where it is asked for its checkpoint.")
+    size: int | None = Field(
+        description="Entries under the checkpoint that it showed last; null if none was seen."
+    )
+    consistent: bool | None = Field(
+        description="Whether that checkpoint is of the history held here; null where it could not be compared."
+    )
+    trouble: str = Field(description='What went wrong last; "" if nothing did.')
+
+
 class StandingItem(Model):
     """How the node stands towards others."""
 
@@ -65,6 +78,7 @@ class StandingItem(Model):
     held: str = Field(description='Mirror: why it serves an old state until its operator decides; "" if not.')
     witnesses: list[WitnessItem] = Field(description="Witnesses that the founder asks.")
     quorum_met: bool | None = Field(description="Whether the checkpoint carries enough cosignatures.")
+    mirrors: list[MirrorItem] = Field(description="Other copies that this node compares itself with.")
 
 
 class Status(Model):
