@@ -4,11 +4,18 @@ import http.server
 import json
 import shutil
 import threading
+from contextlib import contextmanager
 from functools import partial
 
+import httpx
 import pytest
+from pages_site import TakesNothing, served
 
 from pseudoledger.cli.main import run
+from pseudoledger.node.app import create_app
+from pseudoledger.node.node import Node, Role
+from pseudoledger.node.reading import Reader
+from pseudoledger.statement.values import instant_seconds
 
 NOW = "2026-02-20T08:00:00Z"
 CHIP = "nvidia-h100-sxm5-80gb"
@@ -60,6 +67,22 @@ def desk(tmp_path, monkeypatch, capsys):
     made.offer("led", "south", "OS", price="2.60", place="SG")
     made.pl("tiles export other tiles")
     return made
+
+
+@contextmanager
+def node_of(directory):
+    """A node over a ledger directory, served from this process, which is only read."""
+    reader = Reader(directory)
+    node = Node(
+        reader=reader,
+        submitter=TakesNothing(),
+        role=Role.FOUNDER,
+        now=lambda: instant_seconds(NOW),
+        forks=directory / "forks",
+    )
+    with served(create_app(node)) as url, httpx.Client(base_url=url) as client:
+        yield client
+    reader.close()
 
 
 def numbers(board):
@@ -176,3 +199,26 @@ def test_what_is_missing_is_said(desk):
     assert "not signed by" in desk.pl(f"market federate other --key {other} --ledger led", code=1)
     assert "this ledger itself" in desk.pl(f"market federate other --key {desk.key} --ledger other", code=1)
     desk.pl("market federated --forget no.example --ledger led", code=2)
+
+
+def test_pages_mark_foreign_listings(desk):
+    desk.pl(
+        "demand publish DN --line c=2x"
+        + CHIP
+        + " --length 7d --from 2026-03-01 --until 2026-06-01 --as north --ledger other"
+    )
+    desk.pl(f"market federate other --key {desk.key} --ledger led")
+    with node_of(desk.folder / "led") as client:
+        offers = client.get("/offers", headers={"accept": "text/html"}).text
+        mine, _, foreign = offers.partition("Foreign, from")
+        assert "ON" not in mine.partition("offer fits")[2]
+        assert "other.example/board" in foreign
+        assert "North" in foreign
+        assert "simulated clock" in foreign
+        assert "/statements/" not in foreign.partition("</section>")[0]
+        assert ">ON<" not in client.get("/offers?country=SG", headers={"accept": "text/html"}).text
+        assert ">DN<" in client.get("/demands", headers={"accept": "text/html"}).text
+        assert "أجنبي" in client.get("/offers?lang=ar", headers={"accept": "text/html"}).text
+        listed = client.get("/api/v1/offers?q=OS&price_micro=2600000").json()["items"]
+        assert [item["number"] for item in listed] == ["OS"]
+        assert client.get("/api/v1/offers?price_micro=2599999").json()["items"] == []

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from pseudoledger.contract.things import Demand, Offer
-from pseudoledger.market.search import ListedOffer, Search, free_of, list_demands, list_offers
+from pseudoledger.market.search import ListedDemand, ListedOffer, Search, free_of, list_demands, list_offers
+from pseudoledger.node.pages.foreign import ForeignBoard, foreign_demands, foreign_offers
 from pseudoledger.node.pages.lists import Listed, paged, read_all
 from pseudoledger.node.pages.site import Ask, Page
 from pseudoledger.node.reading import View
@@ -61,6 +62,7 @@ class OfferBoard:
     search: Form
     chips: Sequence[str]
     countries: Sequence[str]
+    foreign: Sequence[ForeignBoard[ListedOffer]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,7 @@ class DemandBoard:
     """The page of demands."""
 
     list: Listed[tuple[str, Demand]]
+    foreign: Sequence[ForeignBoard[ListedDemand]]
 
 
 def make_offers(view: View, ask: Ask) -> Page | None:
@@ -82,6 +85,7 @@ def make_offers(view: View, ask: Ask) -> Page | None:
         search=form,
         chips=sorted({item.line.chip for row in standing for item in row.lines if item.line.chip}),
         countries=sorted({row.offer.payload.facility.country for row in standing}),
+        foreign=foreign_offers(view, ask.now, search),
     )
     return Page(template="offers.html", title="offers.title", about=board)
 
@@ -114,5 +118,5 @@ def make_demands(view: View, ask: Ask) -> Page | None:
     """List the demands that stand, newest first."""
     read = read_all(view, Demand)
     rows = [(row.id, row.demand) for row in list_demands(view.book, ask.now, among=read.things)]
-    board = DemandBoard(list=paged(rows, ask, cut=read.cut))
+    board = DemandBoard(list=paged(rows, ask, cut=read.cut), foreign=foreign_demands(view, ask.now))
     return Page(template="demands.html", title="demands.title", about=board)
