@@ -17,3 +17,12 @@ def test_the_dialogue_is_as_it_was(name, tmp_path):
 
 def test_there_are_dialogues():
     assert {"bad-input.txt", "identity.txt", "lease-month.txt", "market.txt", "statements.txt"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("page", ["dispatch.md", "federate-listings.md"])
+def test_commands_of_a_guide_are_played_in_a_dialogue(page):
+    played = "\n".join((HERE / name).read_text(encoding="utf-8") for name in NAMES)
+    guide = (HERE.parents[1] / "docs" / "how-to" / page).read_text(encoding="utf-8")
+    commands = [line for line in guide.splitlines() if line.startswith("pl ")]
+    assert commands
+    assert [line for line in commands if f"$ {line}\n" not in played] == []

@@ -24,6 +24,7 @@ _CHANGING = re.compile(
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=")
 _HASH = re.compile(r"\b[0-9a-f]{16}…")
 _DIGEST = re.compile(r"\"[A-Za-z0-9_-]{43}\"")
+_RUN = re.compile(r"\bD-[0-9a-f]{32}\b")
 _PATH = re.compile(r"m/1886152036'/[0-9]+'")
 _WORDS = re.compile(r"(words +)([a-z]+ ){23}[a-z]+")
 
@@ -40,6 +41,7 @@ class Names:
             (_HASH, "<hash>"),
             (_BASE64, "<root>"),
             (_DIGEST, '"<digest>"'),
+            (_RUN, "<run>"),
             (_PATH, "m/1886152036'/<ledger>'"),
             (_WORDS, r"\1<24 words>"),
         ):

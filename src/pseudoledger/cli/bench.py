@@ -48,6 +48,13 @@ def _bench_sync(directory: Path, *, entries: int) -> Iterator[Figure]:
     return bench_sync(directory, entries=entries)
 
 
+def _bench_dispatch(directory: Path, *, entries: int) -> Iterator[Figure]:
+    # So does the solver.
+    from pseudoledger.bench.dispatch import bench_dispatch
+
+    return bench_dispatch(directory, entries=entries)
+
+
 BENCHES = {
     "register": Bench(run=bench_register, entries=20_000),
     "verify": Bench(run=bench_verify, entries=100_000),
@@ -55,6 +62,7 @@ BENCHES = {
     "proofs": Bench(run=bench_proofs, entries=1_000_000),
     "serve": Bench(run=_bench_serve, entries=40_000),
     "sync": Bench(run=_bench_sync, entries=60_000),
+    "dispatch": Bench(run=_bench_dispatch, entries=10_000),
 }
 
 
@@ -68,7 +76,11 @@ def bench(
     *,
     entries: Annotated[
         int | None,
-        typer.Option("--entries", min=1_000, help="How many entries, instead of each bench's own."),
+        typer.Option(
+            "--entries",
+            min=1_000,
+            help="How many entries (of dispatch: demands), instead of each bench's own.",
+        ),
     ] = None,
     directory: Annotated[
         Path | None, typer.Option("--in", help="Measure on the disk of this directory; it is left empty.")

@@ -61,6 +61,8 @@ class Act:
     then: str = ""
     title: str = ""
     """The party's own name for it, e.g. its number."""
+    unknown: Sequence[dict[str, str]] = ()
+    """What the book does not say about the other party, where there is one to know."""
 
 
 Work: TypeAlias = Callable[..., Any]
@@ -227,6 +229,7 @@ def settle(
         results.append(
             outcome(answer, kind=item.kind, dry_run=dry_run, then=act.then, title=act.title)
             | ({"disclosures": str(path)} if path in kept else {})
+            | ({"unknown": list(act.unknown)} if act.unknown else {})
         )
     if not quiet:
         show_outcomes(results, as_json=as_json)
@@ -299,5 +302,6 @@ def _outcome_facts(result: dict[str, Any]) -> Facts:
         done = "Known already:"
     facts = [("id", result["id"]), ("index", str(result["index"]))]
     facts += [(name, result[name]) for name in ("disclosures", "receipt") if name in result]
+    facts += [("not known", f"{item['message']} [{item['code']}]") for item in result.get("unknown", ())]
     facts += [("next", result["next"])] if result["next"] else []
     return Facts(title=f"{done} {result['kind']} {result['title']}".rstrip(), facts=facts, value=result)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -35,6 +35,7 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
+from pseudoledger.contract.unknowns import unknowns
 from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
 
 T = TypeVar("T", bound=Thing)
@@ -201,3 +202,8 @@ def party_name(desk: Desk, did: str) -> str:
     if chain is not None and chain.label:
         return f"“{chain.label}”"
     return short_did(did)
+
+
+def unknown_of(desk: Desk, party: str) -> list[dict[str, str]]:
+    """Return what the book does not say about a party, as JSON shows it."""
+    return [asdict(item) for item in unknowns(desk.book, party, desk.now)]

@@ -10,7 +10,7 @@ import typer
 from pseudoledger.cli.command import Act, Acting, acting, group
 from pseudoledger.cli.desk import Desk
 from pseudoledger.cli.failure import WrongUse
-from pseudoledger.cli.find import did_of, find, find_any
+from pseudoledger.cli.find import did_of, find, find_any, unknown_of
 from pseudoledger.cli.listing import WEEK_SECONDS
 from pseudoledger.cli.statements import whole_id
 from pseudoledger.cli.values import choice, instant_text, pair, period, residency, share, tax
@@ -238,13 +238,19 @@ def lapses_at(desk: Desk, valid_to: str | None) -> str:
 
 
 def _answer(acting: Acting, lease: str, kind: str, then: str = "") -> Act:
-    lease_id, thing = find(acting.desk, Lease, lease, party=acting.party)
-    return Act(tree={"type": kind}, sub=lease_id, title=thing.number, then=then)
+    desk = acting.desk
+    lease_id, thing = find(desk, Lease, lease, party=acting.party)
+    other = thing.lessee if desk.book.same_party(thing.lessor, acting.signer.did) else thing.lessor
+    unknown = unknown_of(desk, other) if kind == "lease.signed" else ()
+    return Act(tree={"type": kind}, sub=lease_id, title=thing.number, then=then, unknown=unknown)
 
 
 @acting(app, "sign", examples=("pl lease sign L1 --as alice", "pl lease sign L1 --dry-run --as alice"))
 def sign(acting: Acting, lease: LeaseArgument) -> Act:
-    """Consent to a proposal: the lease binds from here, and its stock is taken."""
+    """Consent to a proposal: the lease binds from here, and its stock is taken.
+
+    Says what the ledger does not know of the other party; nobody has to be known to be dealt with.
+    """
     return _answer(acting, lease, "lease.signed", f"the lessor hands over: pl delivery offer {lease} NUMBER")
 
 

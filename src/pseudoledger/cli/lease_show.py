@@ -7,7 +7,7 @@ from typing import Any
 
 from pseudoledger.cli.command import reading
 from pseudoledger.cli.desk import Desk
-from pseudoledger.cli.find import find, party_name
+from pseudoledger.cli.find import find, party_name, unknown_of
 from pseudoledger.cli.lease import LeaseArgument, app
 from pseudoledger.cli.lease_change import terms_in_clear
 from pseudoledger.cli.listing import (
@@ -68,7 +68,8 @@ def show(desk: Desk, lease: LeaseArgument) -> Facts:
         for key, item in desk.book.all(Amendment)
         if item.lease == lease_id and item.state == "proposed" and item.valid_to > now
     ]
-    value = row_of(lease_id, thing, status=lease_status(thing, now), terms=terms)
+    unknown = {"lessor": unknown_of(desk, thing.lessor), "lessee": unknown_of(desk, thing.lessee)}
+    value = row_of(lease_id, thing, status=lease_status(thing, now), terms=terms, unknown=unknown)
     facts = [
         ("id", lease_id),
         ("status", f"{value['status']}, as of {when(now)} UTC"),
@@ -94,6 +95,7 @@ def show(desk: Desk, lease: LeaseArgument) -> Facts:
     facts += [
         ("amendment", f"{short(key)} waits, from {when(item.effective_from)} UTC") for key, item in waiting
     ]
+    facts += [(f"of {role}", _not_known(items)) for role, items in unknown.items() if items]
     return Facts(title=f"Lease {thing.number}", facts=facts, value=value, sheets=(_lines(desk, terms),))
 
 
@@ -101,6 +103,10 @@ def _party(desk: Desk, root: str) -> str:
     key = desk.book.acting_key(root)
     name = party_name(desk, root)
     return key if name.endswith("…") else f"{name}  {key}"
+
+
+def _not_known(items: list[dict[str, str]]) -> str:
+    return "not known: " + "; ".join(item["message"] for item in items)
 
 
 def _amended(lease: Lease) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from pseudoledger.cli.command import reading
 from pseudoledger.cli.desk import Desk
-from pseudoledger.cli.find import find, party_name
+from pseudoledger.cli.find import find, party_name, unknown_of
 from pseudoledger.cli.listing import LimitOption, MineOption, things_of
 from pseudoledger.cli.market import app
 from pseudoledger.cli.show import Column, Facts, Row, Sheet, price, short
@@ -46,21 +46,24 @@ def match(
     ]
     found = pair(needs, open_supplies(desk.book, desk.now), exponents=desk.tables.exponents)
     sheets = [sheet for item in found for sheet in _sheets(desk, item, limit)]
-    value = {"demands": [_value(item) for item in found]}
+    value = {"demands": [_value(desk, item) for item in found]}
     fitting = sum(1 for item in found if item.acceptable)
     facts = [("demands", f"{len(found)}, of which {fitting} can be met")]
     return Facts(title="Matching", facts=facts, value=value, sheets=sheets)
 
 
-def _value(item: Matched) -> dict[str, Any]:
+def _value(desk: Desk, item: Matched) -> dict[str, Any]:
+    demand = desk.book.get(Demand, item.demand)
     return {
         "demand": item.demand,
+        "unknown": unknown_of(desk, demand.lessee) if demand is not None else [],
         "acceptable": [
             {
                 **asdict(one),
                 "lines": [line.model_dump(mode="json") for line in one.lines],
                 "period": one.period.model_dump(mode="json"),
                 "notes": [asdict(note) for note in one.notes],
+                "unknown": _unknown_lessor(desk, one.offer),
             }
             for one in item.acceptable
         ],
@@ -71,10 +74,21 @@ def _value(item: Matched) -> dict[str, Any]:
     }
 
 
+def _unknown_lessor(desk: Desk, offer_id: str) -> list[dict[str, str]]:
+    offer = desk.book.get(Offer, offer_id)
+    return unknown_of(desk, offer.lessor) if offer is not None else []
+
+
+def _codes(unknown: Sequence[dict[str, str]]) -> str:
+    """Write what is not known in short: the codes without their families."""
+    return ", ".join(item["code"].partition(".")[2] for item in unknown)
+
+
 def _sheets(desk: Desk, item: Matched, limit: int) -> Sequence[Sheet]:
     demand = desk.book.get(Demand, item.demand)
     name = demand.payload.number if demand is not None else short(item.demand)
     by = f" of {party_name(desk, demand.lessee)}" if demand is not None else ""
+    silent = _codes(unknown_of(desk, demand.lessee)) if demand is not None else ""
     fits = [
         {
             "id": one.offer,
@@ -82,6 +96,7 @@ def _sheets(desk: Desk, item: Matched, limit: int) -> Sequence[Sheet]:
             "hour": price(one.hour_micro, one.currency),
             "total": price(one.total_micro, one.currency).removesuffix("/h"),
             "notes": "; ".join(note.message for note in one.notes),
+            "unknown": _codes(_unknown_lessor(desk, one.offer)),
         }
         for one in item.acceptable
     ]
@@ -90,7 +105,13 @@ def _sheets(desk: Desk, item: Matched, limit: int) -> Sequence[Sheet]:
         for one in item.rejected
     ]
     return (
-        _cut(f"Demand {name}{by}: offers that fit", _fit_columns(desk), fits, limit),
+        _cut(
+            f"Demand {name}{by}: offers that fit",
+            _fit_columns(desk),
+            fits,
+            limit,
+            also=f"not known of the lessee: {silent}" if silent else "",
+        ),
         _cut(f"Demand {name}: offers that do not", _other_columns(desk), others, limit),
     )
 
@@ -103,9 +124,12 @@ def _taken(one: Acceptable) -> str:
     return ", ".join(f"{line}={count}" for line, count in counts.items())
 
 
-def _cut(title: str, columns: tuple[Column, ...], rows: list[dict[str, Any]], limit: int) -> Sheet:
+def _cut(
+    title: str, columns: tuple[Column, ...], rows: list[dict[str, Any]], limit: int, *, also: str = ""
+) -> Sheet:
     left = len(rows) - limit
-    note = f"{left} more; --limit {len(rows)} shows them" if left > 0 else ""
+    more = f"{left} more; --limit {len(rows)} shows them" if left > 0 else ""
+    note = "; ".join(item for item in (more, also) if item)
     return Sheet(title=title, columns=columns, rows=rows[:limit], note=note, empty="none")
 
 
@@ -132,6 +156,7 @@ def _fit_columns(desk: Desk) -> tuple[Column, ...]:
         Column(title="an hour", form=lambda row: row["hour"], right=True),
         Column(title="in all", form=lambda row: row["total"], right=True),
         Column(title="unstated", form=lambda row: row["notes"], wide=True),
+        Column(title="not known of the lessor", form=lambda row: row["unknown"], wide=True),
     )
 
 

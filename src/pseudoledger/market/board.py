@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pseudoledger.contract.book import Book
+from pseudoledger.contract.derive import demand_status, offer_status
 from pseudoledger.contract.stock import peak
 from pseudoledger.contract.templates import Choice
 from pseudoledger.contract.things import Bookings, Demand, Offer, Pool
@@ -16,7 +17,7 @@ def open_supplies(book: Book, now: int) -> list[Supply]:
     found = []
     for offer_id, offer in book.all(Offer):
         until = offer.payload.available.until_seconds
-        if offer.withdrawn_at is None and until > now:
+        if offer_status(offer, now) == "open":
             found.append(Supply.of(offer_id, offer.payload, _free(book, offer, now, until)))
     return found
 
@@ -26,7 +27,7 @@ def open_needs(book: Book, now: int) -> list[Need]:
     return [
         Need.of(demand_id, demand.payload)
         for demand_id, demand in book.all(Demand)
-        if demand.closed_at is None and demand.payload.window.until_seconds > now
+        if demand_status(demand, now) == "open"
     ]
 
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol
 
 from pseudoledger.errors import (
     InconsistentCheckpoint,
@@ -25,6 +26,7 @@ from pseudoledger.ledger.note import parse_note
 from pseudoledger.ledger.tiles import (
     TILE_WIDTH,
     Bundle,
+    Tile,
     TileHashes,
     bundles_of,
     format_path,
@@ -33,7 +35,6 @@ from pseudoledger.ledger.tiles import (
 )
 from pseudoledger.ledger.tree import Frontier, ReadHashes, hash_leaf, position_of, root
 from pseudoledger.node.belief import Believer, Disbelieved, key_at, last_block, signed_by
-from pseudoledger.node.upstream import Upstream
 from pseudoledger.statement.envelope import decode
 from pseudoledger.statement.kinds.ledger import LedgerFounded
 from pseudoledger.statement.payload import parse
@@ -64,6 +65,25 @@ class Synced:
     """Size of the tree that was offered: smaller than `size` where an old checkpoint is shown."""
 
 
+class Source(Protocol):
+    """Where a sync reads from. Nothing that it says is believed."""
+
+    def checkpoint(self) -> bytes:
+        """Return the newest checkpoint. Raises PeerUnreachable."""
+
+    def receipt(self, statement_id: str, /) -> bytes:
+        """Return the receipt of an entry. Raises PeerUnreachable, also where there are none."""
+
+    def prefetch(self, resources: Sequence[Tile | Bundle], /) -> None:
+        """Begin to fetch what will be asked for soon."""
+
+    def fetch(self, resources: Sequence[Tile | Bundle], /) -> Sequence[bytes]:
+        """Return tiles or bundles, in the order asked. Raises PeerUnreachable."""
+
+    def forget(self) -> None:
+        """Drop what was fetched ahead and never asked for."""
+
+
 class Contradicted(VerificationError):
     """A checkpoint signed by the ledger contradicts what is held. `read` reads its tree."""
 
@@ -80,7 +100,7 @@ class Sync:
 
     def __init__(
         self,
-        upstream: Upstream,
+        upstream: Source,
         believer: Believer,
         *,
         key: str | None = None,

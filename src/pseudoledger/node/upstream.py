@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -93,18 +93,7 @@ class Upstream:
         return self._exchange("POST", path, limit, content=body, headers={"content-type": content_type})
 
     def _resource(self, resource: Tile | Bundle) -> bytes:
-        width = resource.width
-        each = HASH_BYTES if isinstance(resource, Tile) else ENTRY_BYTES_MAX + 2
-        try:
-            return self.get(format_path(resource), width * each)
-        except NotThere:
-            if width == TILE_WIDTH:
-                raise
-        # A partial tile may be gone once the full one is there, which then begins with the same bytes.
-        whole = type(resource)(resource.level, resource.index) if isinstance(resource, Tile) else None
-        if whole is not None:
-            return self.get(format_path(whole), TILE_WIDTH * HASH_BYTES)[: width * HASH_BYTES]
-        return _cut(self.get(format_path(Bundle(resource.index)), TILE_WIDTH * each), width)
+        return read_resource(resource, self.get)
 
     def _exchange(self, method: str, path: str, limit: int, **sent: Any) -> bytes:
         url = f"{self.url}/{path}"
@@ -140,6 +129,22 @@ class Upstream:
             self._go_on(url)
             parts.append(part)
         return b"".join(parts)
+
+
+def read_resource(resource: Tile | Bundle, get: Callable[[str, int], bytes]) -> bytes:
+    """Read a tile or bundle by `get(path, limit)`, which raises NotThere where there is none."""
+    width = resource.width
+    each = HASH_BYTES if isinstance(resource, Tile) else ENTRY_BYTES_MAX + 2
+    try:
+        return get(format_path(resource), width * each)
+    except NotThere:
+        if width == TILE_WIDTH:
+            raise
+    # A partial tile may be gone once the full one is there, which then begins with the same bytes.
+    whole = type(resource)(resource.level, resource.index) if isinstance(resource, Tile) else None
+    if whole is not None:
+        return get(format_path(whole), TILE_WIDTH * HASH_BYTES)[: width * HASH_BYTES]
+    return _cut(get(format_path(Bundle(resource.index)), TILE_WIDTH * each), width)
 
 
 def _cut(raw: bytes, width: int) -> bytes:

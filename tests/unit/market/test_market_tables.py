@@ -7,7 +7,7 @@ import pytest
 from pseudoledger.contract.tables import contracts_dir, file_hash
 from pseudoledger.market.tables import Place, fits_memory
 
-FILES = ("chips", "currencies", "places", "units", "chip_aliases", "place_aliases", "regions")
+FILES = ("chips", "currencies", "places", "units", "chip_aliases", "place_aliases", "regions", "coordinates")
 FIGURES = (
     "year",
     "memory_gib",
@@ -127,3 +127,14 @@ def test_vendors_list_their_strongest_chips_first(tables):
     assert chips[0].id == "nvidia-b300-sxm"
     assert chips[-1].tpp is None
     assert tables.of_vendor("nobody") == ()
+
+
+def test_points_are_of_known_places_and_on_the_globe():
+    codes = {row["code"] for row in rows("places")}
+    found = rows("coordinates")
+    assert {row["code"] for row in found} <= codes
+    assert {code for code in codes if len(code) == 2} - {row["code"] for row in found} == {"BV", "HM", "ZZ"}
+    for row in found:
+        assert abs(int(row["latitude_seconds"])) <= 90 * 3600
+        assert abs(int(row["longitude_seconds"])) <= 180 * 3600
+        assert row["source"]

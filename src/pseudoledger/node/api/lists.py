@@ -16,6 +16,7 @@ from pseudoledger.contract.things import Chain, Demand, Invoice, Lease, Offer, T
 from pseudoledger.ledger import query
 from pseudoledger.ledger.query import ThingRow
 from pseudoledger.ledger.store import Store
+from pseudoledger.market.search import Search, demand_fits, fitting_lines
 from pseudoledger.node.api import items
 from pseudoledger.node.api.failures import BAD_PARAMETERS, NOT_FOUND, Absent, ApiRoute
 from pseudoledger.node.api.models import (
@@ -71,7 +72,7 @@ class Listing:
         cls: type[T],
         rows: Iterable[ThingRow],
         place: Callable[[ThingRow], str],
-        keep: Callable[[T], bool],
+        keep: Callable[[str, T], bool],
         item: Callable[[str, T, int], ItemT],
     ) -> Page[ItemT]:
         """Return the first things that fit; `rows` holds at most EXAMINED_MAX + 1."""
@@ -82,7 +83,7 @@ class Listing:
                 assert last is not None, "a limit is at least one"
                 return Page(items=found, next=place(last), as_of=self._now)
             thing = decode(cls, row.key, row.value)
-            if keep(thing):
+            if keep(row.key, thing):
                 found.append(item(row.key, thing, self._now))
             last = row
         return Page(items=found, next=None, as_of=self._now)
@@ -92,7 +93,7 @@ class Listing:
         cls: type[T],
         sort: Order,
         cursor: str | None,
-        keep: Callable[[T], bool],
+        keep: Callable[[str, T], bool],
         item: Callable[[str, T, int], ItemT],
     ) -> Page[ItemT]:
         """Return a page by the index of the entry that opened each thing."""
@@ -143,7 +144,7 @@ def _leases(routes: APIRouter, node: Node) -> None:
         with node.reader.view() as view:
             root = _root(view, party)
 
-            def keep(lease: Lease) -> bool:
+            def keep(_key: str, lease: Lease) -> bool:
                 return (
                     (root is None or root in (lease.lessor, lease.lessee))
                     and (status is None or lease_status(lease, now) == status)
@@ -215,7 +216,7 @@ def _invoices(routes: APIRouter, node: Node) -> None:
         with node.reader.view() as view:
             root = _root(view, party)
 
-            def keep(invoice: Invoice) -> bool:
+            def keep(_key: str, invoice: Invoice) -> bool:
                 return (
                     (root is None or root in (invoice.issuer, invoice.payer))
                     and (lease is None or invoice.lease == lease)
@@ -261,19 +262,34 @@ def _offers(routes: APIRouter, node: Node) -> None:
         ] = None,
         country: Annotated[str | None, Query(pattern=r"^[A-Z]{2}$", description="Only those there.")] = None,
         currency: Annotated[str | None, Query(pattern=CURRENCY, description="Only those in it.")] = None,
+        price_micro: Annotated[
+            int | None,
+            Query(ge=0, le=2**53 - 1, description="Only those with a line at most so dear a unit and hour."),
+        ] = None,
+        q: Annotated[
+            str | None,
+            Query(
+                min_length=1, max_length=200, description="Only those that say so: id, number, party, chip."
+            ),
+        ] = None,
     ) -> Page[OfferItem]:
-        """List offers: the board of standing supply."""
+        """List offers: the board of standing supply, with the search of the pages."""
         now = node.now()
+        search = Search(
+            chip=chip or "",
+            country=country or "",
+            currency=currency or "",
+            price_micro=price_micro,
+            text=q or "",
+        )
         with node.reader.view() as view:
             root = _root(view, party)
 
-            def keep(offer: Offer) -> bool:
+            def keep(key: str, offer: Offer) -> bool:
                 return (
                     (root is None or root == offer.lessor)
                     and (status is None or offer_status(offer, now) == status)
-                    and (chip is None or any(line.chip == chip for line in offer.payload.lines))
-                    and (country is None or offer.payload.facility.country == country)
-                    and (currency is None or offer.payload.tariff.currency == currency)
+                    and bool(fitting_lines(view.book, key, offer, search))
                 )
 
             return Listing(view, now, limit).by_entry(Offer, sort, cursor, keep, items.offer)
@@ -299,17 +315,29 @@ def _demands(routes: APIRouter, node: Node) -> None:
         purpose: Annotated[
             Literal["train", "infer", "other"] | None, Query(description="Only those for it.")
         ] = None,
+        chip: Annotated[
+            str | None,
+            Query(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$", description="Only those that would take this chip."),
+        ] = None,
+        q: Annotated[
+            str | None,
+            Query(
+                min_length=1, max_length=200, description="Only those that say so: id, number, party, chip."
+            ),
+        ] = None,
     ) -> Page[DemandItem]:
         """List demands: standing need."""
         now = node.now()
+        search = Search(chip=chip or "", text=q or "")
         with node.reader.view() as view:
             root = _root(view, party)
 
-            def keep(demand: Demand) -> bool:
+            def keep(key: str, demand: Demand) -> bool:
                 return (
                     (root is None or root == demand.lessee)
                     and (status is None or demand_status(demand, now) == status)
                     and (purpose is None or demand.payload.purpose == purpose)
+                    and demand_fits(view.book, key, demand, search)
                 )
 
             return Listing(view, now, limit).by_entry(Demand, sort, cursor, keep, items.demand)
@@ -336,7 +364,7 @@ def _identities(routes: APIRouter, node: Node) -> None:
         """List identities that were declared or rotated, by their first key."""
         with node.reader.view() as view:
 
-            def keep(chain: Chain) -> bool:
+            def keep(_key: str, chain: Chain) -> bool:
                 return (label is None or chain.label == label) and (
                     revoked is None or (chain.revoked_by is not None) == revoked
                 )

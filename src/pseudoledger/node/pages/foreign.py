@@ -1,0 +1,71 @@
+"""Listings of federated ledgers on the boards: marked, never linked as ours, and no part of our book."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pseudoledger.contract.book import Book
+from pseudoledger.errors import PseudoledgerError
+from pseudoledger.market.search import (
+    ListedDemand,
+    ListedOffer,
+    Search,
+    list_demands,
+    list_offers,
+)
+from pseudoledger.node.federation import Federated, board_of, federated
+from pseudoledger.node.reading import View
+
+SHOWN_MAX = 100
+"""Most listings of one federated ledger that a page shows."""
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignRow(Generic[R]):
+    """One foreign listing, with the label that its party declared there."""
+
+    listed: R
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignBoard(Generic[R]):
+    """What one federated ledger has open."""
+
+    ledger: Federated
+    rows: Sequence[ForeignRow[R]]
+    left: int
+    """How many more there are."""
+
+
+def foreign_offers(view: View, now: int, search: Search) -> list[ForeignBoard[ListedOffer]]:
+    """Return the foreign offers that are open and fit a search."""
+    return _boards(view, lambda book: list_offers(book, now, search), lambda row: row.offer.lessor)
+
+
+def foreign_demands(view: View, now: int) -> list[ForeignBoard[ListedDemand]]:
+    """Return the foreign demands that are open."""
+    return _boards(view, lambda book: list_demands(book, now), lambda row: row.demand.lessee)
+
+
+def _boards(view: View, read: Callable[[Book], list[R]], party: Callable[[R], str]) -> list[ForeignBoard[R]]:
+    boards = []
+    try:
+        for item in federated(view.store.path.parent):
+            with board_of(item) as book:
+                found = read(book)
+                rows = [ForeignRow(listed=row, label=_label(book, party(row))) for row in found[:SHOWN_MAX]]
+            boards.append(ForeignBoard(ledger=item, rows=rows, left=len(found) - len(rows)))
+    except PseudoledgerError:
+        # A copy that is being replaced or is damaged: our own board stands, and the command line says why.
+        return boards
+    return boards
+
+
+def _label(book: Book, did: str) -> str:
+    chain = book.chain_of(did)
+    return chain.label if chain else ""
