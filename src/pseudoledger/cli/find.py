@@ -35,6 +35,7 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
+from pseudoledger.contract.things.claim import Claim
 from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
 
 T = TypeVar("T", bound=Thing)
@@ -69,6 +70,7 @@ NOUNS: MappingProxyType[type[Thing], Noun] = MappingProxyType(
         Usage: Noun(name="usage report", kind="usage.reported", command="pl usage list", numbered=False),
         Invoice: Noun(name="invoice", kind="invoice.issued", command="pl invoice list"),
         Payment: Noun(name="payment", kind="payment.declared", command="pl payment list"),
+        Claim: Noun(name="claim", kind="claim.attested", command="pl claim list"),
     }
 )
 
@@ -152,6 +154,10 @@ def concerns(desk: Desk, thing: Thing, party: str) -> bool:
         "payer",
         "payee",
         "proposer",
+        "attestor",
+        "subject",
+        "discloser",
+        "reader",
     )
     if any(getattr(thing, name, None) == party for name in names):
         return True
