@@ -37,6 +37,7 @@ COMMANDS = MappingProxyType(
         "payment.confirmed": "pl payment confirm {ref}",
         "payment.denied": "pl payment deny {ref}",
         "identity.adopted": "pl id adopt {about}",
+        "claim.attested": "pl claim attest NUMBER --about {about}",
     }
 )
 """The command that makes each kind of answer, up to where it names what it answers."""

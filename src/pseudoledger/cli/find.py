@@ -35,6 +35,7 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
+from pseudoledger.contract.things.claim import Claim
 from pseudoledger.contract.unknowns import unknowns
 from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
 
@@ -70,6 +71,7 @@ NOUNS: MappingProxyType[type[Thing], Noun] = MappingProxyType(
         Usage: Noun(name="usage report", kind="usage.reported", command="pl usage list", numbered=False),
         Invoice: Noun(name="invoice", kind="invoice.issued", command="pl invoice list"),
         Payment: Noun(name="payment", kind="payment.declared", command="pl payment list"),
+        Claim: Noun(name="claim", kind="claim.attested", command="pl claim list"),
     }
 )
 
@@ -153,6 +155,10 @@ def concerns(desk: Desk, thing: Thing, party: str) -> bool:
         "payer",
         "payee",
         "proposer",
+        "attestor",
+        "subject",
+        "discloser",
+        "reader",
     )
     if any(getattr(thing, name, None) == party for name in names):
         return True

@@ -12,7 +12,7 @@ import typer
 
 from pseudoledger.cli.command import JsonOption, LedgerOption, plain
 from pseudoledger.cli.desk import Desk, read_file, write_file
-from pseudoledger.cli.disclosures import disclosures_of, read_disclosures
+from pseudoledger.cli.disclosure_file import disclosures_of, read_disclosures
 from pseudoledger.cli.failure import CHECK_FAILED, WrongUse
 from pseudoledger.cli.find import did_of, find
 from pseudoledger.cli.invoice import app

@@ -22,7 +22,7 @@ from pseudoledger.cli.command import (
     show_outcomes,
 )
 from pseudoledger.cli.desk import Desk, read_file, write_file
-from pseudoledger.cli.disclosures import disclosures_of
+from pseudoledger.cli.disclosure_file import disclosures_of
 from pseudoledger.cli.examples import example
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import find_any, party_name

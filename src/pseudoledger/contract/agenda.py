@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pseudoledger.contract.book import Book
+from pseudoledger.contract.claims import IN_FORCE, in_force, standing
 from pseudoledger.contract.derive import delivery_answer, due_minor, invoice_answer, usage_answer
 from pseudoledger.contract.things import (
     Amendment,
@@ -18,6 +19,10 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
+from pseudoledger.contract.things.claim import Claim
+
+RENEW_SECONDS = 30 * 86_400
+"""How long before its end a claim is shown to those who could renew it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +46,17 @@ def agenda(book: Book, party: str, now: int) -> list[Task]:
     """Return what waits for an identity (the first key of its chain), the most urgent first."""
     tasks = [
         task
-        for source in (_proposals, _amendments, _bids, _deliveries, _usage, _invoices, _payments, _handovers)
+        for source in (
+            _proposals,
+            _amendments,
+            _bids,
+            _deliveries,
+            _usage,
+            _invoices,
+            _payments,
+            _handovers,
+            _claims,
+        )
         for task in source(book, party, now)
     ]
     return sorted(tasks, key=lambda task: (task.by is None, task.by or 0, task.entry))
@@ -204,5 +219,25 @@ def _handovers(book: Book, party: str, _now: int) -> Iterator[Task]:
             )
 
 
-WAITS_IN: tuple[type[Thing], ...] = (Lease, Amendment, Bid, Delivery, Usage, Invoice, Payment, Chain)
+def _claims(book: Book, party: str, now: int) -> Iterator[Task]:
+    """Claims that end soon, for the attestor who could renew them and the subject who needs them."""
+    for ref, claim in book.all(Claim):
+        ends = claim.payload.valid.until_seconds
+        mine, about_me = _is(book, party, claim.attestor), _is(book, party, claim.subject)
+        if not (mine or about_me) or ends > now + RENEW_SECONDS or standing(book, claim, now) != IN_FORCE:
+            continue
+        same = in_force(book, claim.subject, [claim.attestor], now, claim=claim.payload.claim)
+        if all(other.payload.valid.until_seconds <= ends for _, other in same):
+            yield Task(
+                what=f"claim {claim.payload.number} ({claim.payload.claim}) {'you made' if mine else 'about you'} ends",
+                ref=ref,
+                about=claim.subject,
+                answers=("claim.attested",) if mine else (),
+                by=ends,
+                silence="it counts no more",
+                entry=claim.entry,
+            )
+
+
+WAITS_IN: tuple[type[Thing], ...] = (Lease, Amendment, Bid, Delivery, Usage, Invoice, Payment, Chain, Claim)
 """Classes of things among which tasks are found."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pseudoledger.contract.book import Book
+from pseudoledger.contract.claims import IN_FORCE, claims_about, standing
 from pseudoledger.contract.things import Chain
 
 CLAIMS = MappingProxyType(
@@ -52,6 +53,10 @@ def unknowns(book: Book, party: str, now: int) -> tuple[Unknown, ...]:
     return tuple(found)
 
 
-def _attested(_book: Book, _root: str, _now: int) -> frozenset[str]:
-    """Return the types of claims by others about a party that are in force; the rule set knows no claims yet."""
-    return frozenset()
+def _attested(book: Book, root: str, now: int) -> frozenset[str]:
+    """Return the types of claims by others about a party that are in force."""
+    return frozenset(
+        claim.payload.claim
+        for _, claim in claims_about(book, root)
+        if not book.same_party(claim.attestor, root) and standing(book, claim, now) == IN_FORCE
+    )
