@@ -36,6 +36,9 @@ COMMANDS = MappingProxyType(
         "payment.declared": "pl payment declare NUMBER --invoice {ref}",
         "payment.confirmed": "pl payment confirm {ref}",
         "payment.denied": "pl payment deny {ref}",
+        "credit.issued": "pl invoice credit {ref}",
+        "dispute.answered": "pl dispute answer {ref}",
+        "dispute.decided": "pl dispute decide {ref}",
         "identity.adopted": "pl id adopt {about}",
     }
 )

@@ -35,6 +35,7 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
+from pseudoledger.contract.things.dispute import Dispute
 from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
 
 T = TypeVar("T", bound=Thing)
@@ -69,6 +70,7 @@ NOUNS: MappingProxyType[type[Thing], Noun] = MappingProxyType(
         Usage: Noun(name="usage report", kind="usage.reported", command="pl usage list", numbered=False),
         Invoice: Noun(name="invoice", kind="invoice.issued", command="pl invoice list"),
         Payment: Noun(name="payment", kind="payment.declared", command="pl payment list"),
+        Dispute: Noun(name="dispute", kind="dispute.opened", command="pl dispute list"),
     }
 )
 
@@ -152,6 +154,9 @@ def concerns(desk: Desk, thing: Thing, party: str) -> bool:
         "payer",
         "payee",
         "proposer",
+        "by",
+        "against",
+        "arbiter",
     )
     if any(getattr(thing, name, None) == party for name in names):
         return True
