@@ -46,6 +46,7 @@ _FORMS = (
     "P3D",
     "2026-03-01T00:00:00Z",
     "2026-04-30",
+    "A" * 43,
 )
 """Texts of every form that payloads know; the first that a field accepts stands for it."""
 _LEFT_OUT = {"head_lease", "head_line", "fee_minor", "asset", "amount", "rate", "part", "lease", "commission"}
@@ -60,6 +61,7 @@ _ALWAYS = {
     "invoice",
     "currency",
     "amount_minor",
+    "subject_group",
 }
 """Optional fields without which the usual variant is not whole."""
 

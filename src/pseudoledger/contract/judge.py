@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from pseudoledger.contract import amounts, apart, book, case, derive, stock
+from pseudoledger.contract import amounts, apart, book, case, claims, derive, stock
 from pseudoledger.contract.case import Case, Rule
 from pseudoledger.contract.rules import (
+    affiliate,
     amendment,
     asset,
     bid,
@@ -126,7 +127,20 @@ def _listed(module: ModuleType, name: str, number: int) -> Any:
 
 apart.check(
     (
-        *(amounts, book, case, common, derive, freezes, invoice_lines, stock, sublease, terms),
+        *(
+            affiliate,
+            amounts,
+            book,
+            case,
+            claims,
+            common,
+            derive,
+            freezes,
+            invoice_lines,
+            stock,
+            sublease,
+            terms,
+        ),
         *_OWN_FAMILIES,
         *_PARTY_FAMILIES,
     )

@@ -20,18 +20,20 @@ from play.papers import (
 from play.table import ORIGIN, POLICY
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.case import Case
+from pseudoledger.contract.ruleset import NAMES, NEWEST
 from pseudoledger.contract.tables import TABLE_NAMES
 from pseudoledger.identity.keys import Signer
 from pseudoledger.statement import envelope
 from pseudoledger.statement.kinds.ledger import Policy
 from pseudoledger.statement.payload import draft, parse
 
+FIRST = NAMES[0]
 ANA, BEN, CLEO, DAN = (key(name) for name in ("ana", "ben", "cleo", "dan"))
 
 
-def founding(changes=(), *, aud=None, sub=ORIGIN, index=0, who=FOUNDER) -> Case:
+def founding(changes=(), *, aud=None, sub=ORIGIN, index=0, who=FOUNDER, rules=NEWEST) -> Case:
     """Put a founding before an empty book."""
-    table = Table()
+    table = Table(rules=rules)
     tree = changed(
         {**_clear(table.history[0].payload), "policy": {**POLICY, "clock": "system"}}, dict(changes)
     )
@@ -147,18 +149,24 @@ def founder_and_ledger_key_are_two():
 
 @alone("policy.not_possible")
 def claims_do_not_exist_yet():
-    return founding({"/policy/admission": "declared"})
+    return founding({"/policy/admission": "declared"}, rules=FIRST)
 
 
 @alone("policy.not_possible")
 def open_admission_needs_no_attestor():
-    return founding({"/policy/attestors": [ANA.did]})
+    return founding({"/policy/attestors": [ANA.did]}, rules=FIRST)
 
 
 @alone("policy.not_possible")
 def a_table_is_pinned_once():
     tables = _clear(Table().history[0].payload)["tables"]
     assert len(tables) == len(TABLE_NAMES)
+    return founding({"/tables/-": tables[0]}, rules=FIRST)
+
+
+@alone("policy.not_possible")
+def a_table_is_pinned_once_under_the_second_set():
+    tables = _clear(Table().history[0].payload)["tables"]
     return founding({"/tables/-": tables[0]})
 
 
@@ -263,7 +271,7 @@ def a_key_that_is_being_recovered():
 @alone("policy.not_admitted")
 def a_policy_of_claims_admits_nobody_yet():
     policy = Policy.model_validate({**POLICY, "admission": "declared", "attestors": ()})
-    return replace(put(Table(), ANA, pool()), policy=policy)
+    return replace(put(Table(rules=FIRST), ANA, pool()), policy=policy)
 
 
 @alone("sealed.digest_reused")

@@ -133,7 +133,7 @@ def test_no_rule_reads_what_may_be_sealed(path):
 def test_the_names_that_may_be_sealed_are_known():
     assert apart.sealable_names() == {
         *("label", "contact", "site", "owner", "operator", "bank_account", "lessor_name", "lessee_name"),
-        *("workload", "seller_name", "buyer_name", "buyer_reference", "remark"),
+        *("workload", "seller_name", "buyer_name", "buyer_reference", "remark", "subject_name"),
     }
 
 

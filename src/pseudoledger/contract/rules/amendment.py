@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pseudoledger.contract.case import Case, Findings, refuse
+from pseudoledger.contract.rules.affiliate import shown_brokers_no_affiliates
 from pseudoledger.contract.rules.common import Fold, close_paper, open_paper, within_quota
 from pseudoledger.contract.rules.lease import lease_runs
 from pseudoledger.contract.rules.market import still_valid
@@ -221,6 +222,11 @@ RULES = MappingProxyType(
             stock_for_new_terms,
             heads_still_fit,
         ),
+    }
+)
+RULES_2 = MappingProxyType(
+    {
+        "amendment.proposed": (*RULES["amendment.proposed"], shown_brokers_no_affiliates),
     }
 )
 FOLDS: MappingProxyType[str, Fold] = MappingProxyType(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pseudoledger.contract.case import Case, Findings, refuse
+from pseudoledger.contract.rules.affiliate import bidding_broker_no_affiliate
 from pseudoledger.contract.rules.common import Fold, close_paper, open_paper, within_quota
 from pseudoledger.contract.rules.market import demand_open, mandate_in_force, offer_open, still_valid
 from pseudoledger.contract.things import Bid, Demand, Mandate, Offer
@@ -135,6 +136,11 @@ RULES = MappingProxyType(
         "bid.countered": (bid_is_open, has_the_turn, bid_lines_exist, still_valid),
         "bid.rejected": (bid_is_open, has_the_turn),
         "bid.withdrawn": (bid_is_open, made_the_last_price),
+    }
+)
+RULES_2 = MappingProxyType(
+    {
+        "bid.placed": (*RULES["bid.placed"], bidding_broker_no_affiliate),
     }
 )
 FOLDS: MappingProxyType[str, Fold] = MappingProxyType(

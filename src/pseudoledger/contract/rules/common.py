@@ -9,6 +9,7 @@ from typing import Any, get_args
 import orjson
 
 from pseudoledger.contract.case import Case, Findings, refuse
+from pseudoledger.contract.claims import in_force
 from pseudoledger.contract.things import THING_OF_SUBJECT, OpenPapers, Owner, Taken
 from pseudoledger.statement.kinds import KINDS, Subject
 from pseudoledger.statement.sealed import digests
@@ -102,6 +103,20 @@ def issuer_admitted(case: Case) -> Findings:
         )
 
 
+def issuer_declared(case: Case) -> Findings:
+    """Under declared admission only listed attestors and those they attest may issue."""
+    policy = case.policy
+    if policy.admission == "open" or case.payload.type == "claim.revoked":
+        # An attestor that is listed no more still takes its claims back.
+        return
+    listed = any(case.is_party(did) for did in policy.attestors)
+    if not listed and next(in_force(case.book, case.party, policy.attestors, case.now), None) is None:
+        yield refuse(
+            "policy.not_attested",
+            "the policy admits issuers with a claim in force from a listed attestor only, and there is none",
+        )
+
+
 def seals_new(case: Case) -> Findings:
     """Refuse a digest that stands on the ledger already: a copied seal would open elsewhere too."""
     if type(case.payload) not in SEALING or case.payload.sd_alg is None:
@@ -139,6 +154,9 @@ GATE = ((addressed_to_this_ledger,), (timely, subject_fits))
 
 ALWAYS = (signer_in_force, issuer_admitted, seals_new, rows_known)
 """Run with the rules of the kind, for every kind that parties sign."""
+
+ALWAYS_2 = (signer_in_force, issuer_declared, seals_new, rows_known)
+"""The same from the second rule set on, which has claims."""
 
 
 def within_quota(case: Case) -> Findings:

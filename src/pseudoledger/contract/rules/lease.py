@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pseudoledger.contract.case import Case, Findings, refuse, terms_id_at
+from pseudoledger.contract.rules.affiliate import shown_brokers_no_affiliates
 from pseudoledger.contract.rules.common import Fold, close_paper, open_paper, within_quota
 from pseudoledger.contract.rules.market import demand_open, offer_open, still_valid
 from pseudoledger.contract.rules.sublease import sublet_lines_fit
@@ -241,6 +242,11 @@ RULES = MappingProxyType(
         ),
         "lease.rejected": (proposal_waits, other_party_answers),
         "lease.cancelled": (proposal_waits, proposer_cancels),
+    }
+)
+RULES_2 = MappingProxyType(
+    {
+        "lease.proposed": (*RULES["lease.proposed"], shown_brokers_no_affiliates),
     }
 )
 FOLDS: MappingProxyType[str, Fold] = MappingProxyType(

@@ -45,6 +45,27 @@ def policy_possible(case: Case) -> Findings:
         yield refuse("policy.not_possible", "a table is pinned twice", field="/tables")
 
 
+def policy_works(case: Case) -> Findings:
+    """Refuse policies that would admit nobody, trust the ledger's own keys, or pin a table twice."""
+    policy, ledger = case.payload.policy, case.book.ledger
+    if policy.admission == "declared" and not policy.attestors:
+        yield refuse(
+            "policy.no_attestor",
+            "admission by claims needs attestors whose claims admit",
+            field="/policy/attestors",
+        )
+    named = {case.iss, getattr(case.payload, "ledger_key", "")}
+    for index, did in enumerate(policy.attestors):
+        if did in named or (ledger is not None and ledger.is_own_key(did)):
+            yield refuse(
+                "identity.ledger_role",
+                "a key of the ledger signs no claims",
+                field=f"/policy/attestors/{index}",
+            )
+    if len({pin.name for pin in case.payload.tables}) < len(case.payload.tables):
+        yield refuse("policy.not_possible", "a table is pinned twice", field="/tables")
+
+
 def founder_signs(case: Case) -> Findings:
     """Only the founder changes the ledger."""
     ledger = case.book.ledger
@@ -165,6 +186,12 @@ RULES = MappingProxyType(
         "ledger.policy_registered": (founder_signs, file_is_new),
         "ledger.key_changed": (founder_signs, key_number_counts, ledger_key_is_fresh),
         "block.sealed": (),
+    }
+)
+RULES_2 = MappingProxyType(
+    {
+        "ledger.founded": (founds_once, founding_keys_apart, policy_works),
+        "ledger.policy_changed": (founder_signs, policy_number_counts, policy_works, clock_stays),
     }
 )
 FOLDS: MappingProxyType[str, Fold] = MappingProxyType(

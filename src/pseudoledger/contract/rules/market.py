@@ -8,6 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pseudoledger.contract.case import Case, Findings, refuse
+from pseudoledger.contract.rules.affiliate import broker_no_affiliate, matcher_no_affiliate
 from pseudoledger.contract.rules.common import (
     Fold,
     close_paper,
@@ -333,6 +334,12 @@ RULES = MappingProxyType(
         "broker.mandated": (broker_is_another, mandate_shape),
         "broker.released": (mandate_is_own,),
         "match.proposed": (match_under_mandates, match_stands, still_valid, within_quota),
+    }
+)
+RULES_2 = MappingProxyType(
+    {
+        "broker.mandated": (*RULES["broker.mandated"], broker_no_affiliate),
+        "match.proposed": (*RULES["match.proposed"], matcher_no_affiliate),
     }
 )
 FOLDS: MappingProxyType[str, Fold] = MappingProxyType(
