@@ -39,6 +39,7 @@ COMMANDS = MappingProxyType(
         "credit.issued": "pl invoice credit {ref}",
         "dispute.answered": "pl dispute answer {ref}",
         "dispute.decided": "pl dispute decide {ref}",
+        "asset.received": "pl asset receive {ref}",
         "identity.adopted": "pl id adopt {about}",
     }
 )

@@ -35,6 +35,7 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
+from pseudoledger.contract.things.asset import Asset
 from pseudoledger.contract.things.dispute import Dispute
 from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
 
@@ -70,6 +71,7 @@ NOUNS: MappingProxyType[type[Thing], Noun] = MappingProxyType(
         Usage: Noun(name="usage report", kind="usage.reported", command="pl usage list", numbered=False),
         Invoice: Noun(name="invoice", kind="invoice.issued", command="pl invoice list"),
         Payment: Noun(name="payment", kind="payment.declared", command="pl payment list"),
+        Asset: Noun(name="machine", kind="asset.registered", command="pl asset list"),
         Dispute: Noun(name="dispute", kind="dispute.opened", command="pl dispute list"),
     }
 )
@@ -154,6 +156,9 @@ def concerns(desk: Desk, thing: Thing, party: str) -> bool:
         "payer",
         "payee",
         "proposer",
+        "held_by",
+        "owned_by",
+        "before",
         "by",
         "against",
         "arbiter",

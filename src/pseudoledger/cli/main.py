@@ -16,10 +16,12 @@ from typer.main import get_command
 
 from pseudoledger.cli import (
     agenda,
+    asset,
     bench,
     bid,
     broker,
     delivery,
+    delivery_times,
     demand,
     demo,
     dispute,
@@ -71,6 +73,8 @@ PARTS = (
     lease_change,
     lease_show,
     delivery,
+    delivery_times,
+    asset,
     usage,
     invoice,
     invoice_show,

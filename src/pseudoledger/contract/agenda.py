@@ -25,6 +25,7 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
+from pseudoledger.contract.things.asset import Asset
 from pseudoledger.contract.things.dispute import Dispute
 
 
@@ -245,8 +246,44 @@ def _disputes(book: Book, party: str, now: int) -> Iterator[Task]:
             )
 
 
+def _machines(book: Book, party: str, _now: int) -> Iterator[Task]:
+    for ref, asset in book.all(Asset):
+        if asset.waiting is not None and _is(book, party, asset.waiting.to):
+            yield Task(
+                what=f"machine {asset.number} is on its way to you",
+                ref=ref,
+                about=ref,
+                answers=("asset.received",),
+                by=None,
+                silence="the sender goes on holding it",
+                entry=asset.entry,
+            )
+
+
 _SOURCES = (
-    *(_proposals, _amendments, _bids, _deliveries, _usage, _invoices, _payments, _disputes, _handovers),
+    *(
+        _proposals,
+        _amendments,
+        _bids,
+        _deliveries,
+        _usage,
+        _invoices,
+        _payments,
+        _disputes,
+        _machines,
+        _handovers,
+    ),
 )
-WAITS_IN: tuple[type[Thing], ...] = (Lease, Amendment, Bid, Delivery, Usage, Invoice, Payment, Dispute, Chain)
+WAITS_IN: tuple[type[Thing], ...] = (
+    Lease,
+    Amendment,
+    Bid,
+    Delivery,
+    Usage,
+    Invoice,
+    Payment,
+    Dispute,
+    Asset,
+    Chain,
+)
 """Classes of things among which tasks are found."""

@@ -10,6 +10,7 @@ import msgspec
 from pseudoledger.contract.case import Case, Findings, refuse
 from pseudoledger.contract.derive import delivery_answer
 from pseudoledger.contract.rules import freezes
+from pseudoledger.contract.rules.asset import serials_held
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.rules.lease import end_of, lease_runs, lessee_signs, lessor_signs, not_over
 from pseudoledger.contract.rules.sublease import head_leases
@@ -171,6 +172,7 @@ def _kept(fold: Fold) -> Fold:
     return folded
 
 
+RULES_2 = MappingProxyType({"delivery.offered": (*RULES["delivery.offered"], serials_held)})
 FOLDS_2: MappingProxyType[str, Fold] = MappingProxyType(
     {"delivery.accepted": _kept(fold_accepted), "delivery.refused": _kept(fold_refused)}
 )
