@@ -41,6 +41,7 @@ COMMANDS = MappingProxyType(
         "dispute.decided": "pl dispute decide {ref}",
         "asset.received": "pl asset receive {ref}",
         "identity.adopted": "pl id adopt {about}",
+        "claim.attested": "pl claim attest NUMBER --about {about}",
     }
 )
 """The command that makes each kind of answer, up to where it names what it answers."""

@@ -36,6 +36,7 @@ from pseudoledger.contract.things import (
     Usage,
 )
 from pseudoledger.contract.things.asset import Asset
+from pseudoledger.contract.things.claim import Claim
 from pseudoledger.contract.things.dispute import Dispute
 from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
 
@@ -73,6 +74,7 @@ NOUNS: MappingProxyType[type[Thing], Noun] = MappingProxyType(
         Payment: Noun(name="payment", kind="payment.declared", command="pl payment list"),
         Asset: Noun(name="machine", kind="asset.registered", command="pl asset list"),
         Dispute: Noun(name="dispute", kind="dispute.opened", command="pl dispute list"),
+        Claim: Noun(name="claim", kind="claim.attested", command="pl claim list"),
     }
 )
 
@@ -162,6 +164,10 @@ def concerns(desk: Desk, thing: Thing, party: str) -> bool:
         "by",
         "against",
         "arbiter",
+        "attestor",
+        "subject",
+        "discloser",
+        "reader",
     )
     if any(getattr(thing, name, None) == party for name in names):
         return True

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pseudoledger.contract.book import Book
+from pseudoledger.contract.claims import IN_FORCE, in_force, standing
 from pseudoledger.contract.derive import (
     delivery_answer,
     dispute_status,
@@ -26,7 +27,11 @@ from pseudoledger.contract.things import (
     Usage,
 )
 from pseudoledger.contract.things.asset import Asset
+from pseudoledger.contract.things.claim import Claim
 from pseudoledger.contract.things.dispute import Dispute
+
+RENEW_SECONDS = 30 * 86_400
+"""How long before its end a claim is shown to those who could renew it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +224,26 @@ def _handovers(book: Book, party: str, _now: int) -> Iterator[Task]:
             )
 
 
+def _claims(book: Book, party: str, now: int) -> Iterator[Task]:
+    """Claims that end soon, for the attestor who could renew them and the subject who needs them."""
+    for ref, claim in book.all(Claim):
+        ends = claim.payload.valid.until_seconds
+        mine, about_me = _is(book, party, claim.attestor), _is(book, party, claim.subject)
+        if not (mine or about_me) or ends > now + RENEW_SECONDS or standing(book, claim, now) != IN_FORCE:
+            continue
+        same = in_force(book, claim.subject, [claim.attestor], now, claim=claim.payload.claim)
+        if all(other.payload.valid.until_seconds <= ends for _, other in same):
+            yield Task(
+                what=f"claim {claim.payload.number} ({claim.payload.claim}) {'you made' if mine else 'about you'} ends",
+                ref=ref,
+                about=claim.subject,
+                answers=("claim.attested",) if mine else (),
+                by=ends,
+                silence="it counts no more",
+                entry=claim.entry,
+            )
+
+
 def _disputes(book: Book, party: str, now: int) -> Iterator[Task]:
     for ref, dispute in book.all(Dispute):
         status = dispute_status(dispute, now)
@@ -261,18 +286,17 @@ def _machines(book: Book, party: str, _now: int) -> Iterator[Task]:
 
 
 _SOURCES = (
-    *(
-        _proposals,
-        _amendments,
-        _bids,
-        _deliveries,
-        _usage,
-        _invoices,
-        _payments,
-        _disputes,
-        _machines,
-        _handovers,
-    ),
+    _proposals,
+    _amendments,
+    _bids,
+    _deliveries,
+    _usage,
+    _invoices,
+    _payments,
+    _disputes,
+    _machines,
+    _handovers,
+    _claims,
 )
 WAITS_IN: tuple[type[Thing], ...] = (
     Lease,
@@ -285,5 +309,6 @@ WAITS_IN: tuple[type[Thing], ...] = (
     Dispute,
     Asset,
     Chain,
+    Claim,
 )
 """Classes of things among which tasks are found."""
