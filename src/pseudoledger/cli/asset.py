@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from pseudoledger.cli.command import Act, Acting, acting, group, reading
-from pseudoledger.cli.delivery import document
 from pseudoledger.cli.desk import Desk, read_file
+from pseudoledger.cli.evidence import EvidenceOption, document
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import did_of, find, party_name
 from pseudoledger.cli.listing import (
@@ -43,10 +43,6 @@ COLUMNS = ("number", "maker", "serial", "chip", "count", "country")
 """Columns that a list of machines has to have; `subdivision` and `site` may stand beside."""
 
 AssetArgument = Annotated[str, typer.Argument(help="Machine: id, prefix or number.", show_default=False)]
-EvidenceOption = Annotated[
-    Path | None,
-    typer.Option("--evidence", help="File that travels apart; its hash, type and size are stated."),
-]
 CountryOption = Annotated[
     str, typer.Option("--country", help="Where it is, ISO 3166-1 alpha-2.", show_default=False)
 ]

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from pseudoledger.cli.command import Act, Acting, acting, group, reading
-from pseudoledger.cli.delivery import document
 from pseudoledger.cli.desk import Desk
+from pseudoledger.cli.evidence import EvidenceOption, document
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import find, party_name
 from pseudoledger.cli.listing import (
@@ -41,10 +41,6 @@ REASONS = ("quantity", "downtime", "price", "tax", "quality", "not_delivered", "
 _UNITS = {"delivery": "units", "usage": "unit-seconds"}
 
 DisputeArgument = Annotated[str, typer.Argument(help="Dispute: id, prefix or number.", show_default=False)]
-EvidenceOption = Annotated[
-    Path | None,
-    typer.Option("--evidence", help="File that travels apart; its hash, type and size are stated."),
-]
 RemarkOption = Annotated[
     str | None, typer.Option("--remark", help="Why, in words; sealed.", show_default=False)
 ]
