@@ -31,8 +31,8 @@ from pseudoledger.market.invoicing import draft_invoices, unbilled_usage
 
 PICK, SHARE = st.integers(0, 2**16), st.integers(0, 130)
 ACTS = (
-    *("wait", "wait", "report", "report", "confirm", "contest", "replace", "bill", "bill"),
-    *("answer_invoice", "credit", "credit", "pay", *["dispute"] * 5, *["answer"] * 3, *["decide"] * 3),
+    *("wait", "wait", "report", "confirm", "contest", "contest", "replace", "bill", "bill"),
+    *("answer_invoice", "credit", "pay", *["dispute"] * 7, *["answer"] * 2, *["decide"] * 5),
     *("owed", "end"),
 )
 
@@ -83,7 +83,7 @@ class Quarrel(RuleBasedStateMachine):
     # What the parties do.
 
     def wait(self, pick, share):
-        self.table.later((pick % 9) * DAY + (pick % 5) * HOUR)
+        self.table.later((pick % 4) * DAY + (pick % 5) * HOUR)
 
     def report(self, pick, share):
         tree = self.deal.usage(self.counter["weeks"], 1)
@@ -156,18 +156,29 @@ class Quarrel(RuleBasedStateMachine):
 
     def dispute(self, pick, share):
         who = self.deal.lessor if pick % 4 == 0 else self.deal.lessee
-        cls = (Invoice, Usage)[pick % 3 % 2]
+        cls = (Invoice, Usage)[pick % 2]
         ref, thing = self.pick(cls, pick // 5)
         if thing is None:
             return
         if cls is Invoice:
-            matter = quarrel.of_invoice(ref, max(1, thing.total_minor * share // 150))
+            matter = quarrel.of_invoice(ref, max(1, thing.total_minor * share // 400))
         else:
-            matter = quarrel.of_usage(ref, max(1, thing.chip_seconds * share // 150))
-        self.attempt(who, quarrel.opened(matter, number=self.number("Q")), self.deal.lease)
+            matter = quarrel.of_usage(ref, max(1, thing.chip_seconds * share // 400))
+        opened = self.attempt(who, quarrel.opened(matter, number=self.number("Q")), self.deal.lease)
+        if opened and pick % 7:
+            self.answer(pick // 11, share)
+
+    def waiting(self, word, pick):
+        """Pick a dispute, mostly one that waits for this."""
+        found = [
+            (ref, dispute)
+            for ref, dispute in self.book.all(Dispute)
+            if dispute_status(dispute, self.table.now) == word
+        ]
+        return found[pick % len(found)] if found and pick % 8 else self.pick(Dispute, pick)
 
     def answer(self, pick, share):
-        ref, dispute = self.pick(Dispute, pick)
+        ref, dispute = self.waiting("open", pick)
         if dispute is None:
             return
         who = self.deal.lessor if dispute.against == self.deal.lessor.did else self.deal.lessee
@@ -176,7 +187,7 @@ class Quarrel(RuleBasedStateMachine):
             self._settled(dispute, admitted, admitted)
 
     def decide(self, pick, share):
-        ref, dispute = self.pick(Dispute, pick)
+        ref, dispute = self.waiting("answered", pick)
         if dispute is None:
             return
         awarded = dispute.left * share // 100
@@ -283,9 +294,9 @@ def play(examples, steps):
 
 
 def test_quarrels_at_random():
-    play(examples=25, steps=80)
+    play(examples=40, steps=100)
 
 
 @pytest.mark.long
 def test_many_quarrels_at_random():
-    play(examples=200, steps=200)
+    play(examples=1000, steps=150)
