@@ -36,6 +36,10 @@ COMMANDS = MappingProxyType(
         "payment.declared": "pl payment declare NUMBER --invoice {ref}",
         "payment.confirmed": "pl payment confirm {ref}",
         "payment.denied": "pl payment deny {ref}",
+        "credit.issued": "pl invoice credit {ref}",
+        "dispute.answered": "pl dispute answer {ref}",
+        "dispute.decided": "pl dispute decide {ref}",
+        "asset.received": "pl asset receive {ref}",
         "identity.adopted": "pl id adopt {about}",
         "claim.attested": "pl claim attest NUMBER --about {about}",
     }

@@ -35,7 +35,9 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
+from pseudoledger.contract.things.asset import Asset
 from pseudoledger.contract.things.claim import Claim
+from pseudoledger.contract.things.dispute import Dispute
 from pseudoledger.contract.unknowns import unknowns
 from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
 
@@ -71,6 +73,8 @@ NOUNS: MappingProxyType[type[Thing], Noun] = MappingProxyType(
         Usage: Noun(name="usage report", kind="usage.reported", command="pl usage list", numbered=False),
         Invoice: Noun(name="invoice", kind="invoice.issued", command="pl invoice list"),
         Payment: Noun(name="payment", kind="payment.declared", command="pl payment list"),
+        Asset: Noun(name="machine", kind="asset.registered", command="pl asset list"),
+        Dispute: Noun(name="dispute", kind="dispute.opened", command="pl dispute list"),
         Claim: Noun(name="claim", kind="claim.attested", command="pl claim list"),
     }
 )
@@ -155,6 +159,12 @@ def concerns(desk: Desk, thing: Thing, party: str) -> bool:
         "payer",
         "payee",
         "proposer",
+        "held_by",
+        "owned_by",
+        "before",
+        "by",
+        "against",
+        "arbiter",
         "attestor",
         "subject",
         "discloser",

@@ -7,6 +7,7 @@ from typing import Any
 
 from pseudoledger.cli.command import reading
 from pseudoledger.cli.desk import Desk
+from pseudoledger.cli.dispute import disputes_sheet
 from pseudoledger.cli.find import find, party_name, unknown_of
 from pseudoledger.cli.lease import LeaseArgument, app
 from pseudoledger.cli.lease_change import terms_in_clear
@@ -152,6 +153,8 @@ def statement(desk: Desk, lease: LeaseArgument) -> Facts:
         "billed_minor": account.billed_minor,
         "credited_minor": account.credited_minor,
         "paid_minor": account.paid_minor,
+        "disputed_minor": account.disputed_minor,
+        "owed_credit_minor": account.owed_credit_minor,
         "open_minor": account.open_minor,
     }
 
@@ -169,9 +172,16 @@ def statement(desk: Desk, lease: LeaseArgument) -> Facts:
         ("paid", sum_of(account.paid_minor)),
         ("open", sum_of(account.open_minor)),
     ]
+    if account.disputed_minor:
+        facts.append(("not due", f"{sum_of(account.disputed_minor)}, disputed or to be credited"))
+    if account.owed_credit_minor:
+        facts.append(("to be credited", sum_of(account.owed_credit_minor)))
     if account.on_account_minor:
-        facts.insert(-1, ("on account", sum_of(account.on_account_minor)))
-    sheets = (_used(account), _billed(desk, account))
+        facts.insert(8, ("on account", sum_of(account.on_account_minor)))
+    sheets = [_used(account), _billed(desk, account)]
+    if account.disputes:
+        rows = [asdict(item) for item in account.disputes]
+        sheets.append(disputes_sheet(desk, "Disputes", rows, len(rows), ""))
     return Facts(title=f"Statement of lease {account.number}", facts=facts, value=value, sheets=sheets)
 
 

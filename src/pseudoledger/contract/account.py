@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.derive import (
     Answer,
+    DisputeStatus,
     delivered_count,
+    dispute_status,
+    disputed_minor,
     due_minor,
+    frozen,
     invoice_answer,
     invoice_status,
     lease_status,
     usage_answer,
 )
 from pseudoledger.contract.things import Invoice, Lease, MeteredLine, TermsInForce, Usage
+from pseudoledger.contract.things.dispute import Dispute
 from pseudoledger.errors import MalformedError
 
 
@@ -35,6 +40,8 @@ class LineAccount:
     agreed_seconds: int
     waiting_seconds: int
     contested_seconds: int
+    frozen_seconds: int
+    """What open disputes of the lessee keep from being billed."""
     billed_seconds: int
 
 
@@ -54,7 +61,30 @@ class InvoiceAccount:
     confirmed_minor: int
     open_minor: int
     due_minor: int
+    disputed_minor: int
+    """Open and not due: disputed, or decided for the payer and not yet credited."""
+    owed_credit_minor: int
+    """What a dispute left for the issuer to credit."""
     commission: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeAccount:
+    """One dispute under a lease; amounts are units, unit-seconds or minor units as its sort says."""
+
+    id: str
+    number: str
+    sort: str
+    about: str
+    by: str
+    against: str
+    arbiter: str | None
+    status: DisputeStatus
+    until: int | None
+    """When it has to be answered or decided."""
+    amount: int
+    admitted: int
+    awarded: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +103,7 @@ class LeaseAccount:
     amendments: int
     lines: tuple[LineAccount, ...]
     invoices: tuple[InvoiceAccount, ...]
+    disputes: tuple[DisputeAccount, ...]
     on_account_minor: int
     as_of: int
 
@@ -90,6 +121,16 @@ class LeaseAccount:
     def paid_minor(self) -> int:
         """Payments declared and not denied, less refunds, with what was paid on account."""
         return sum(item.paid_minor for item in self._own()) + self.on_account_minor
+
+    @property
+    def disputed_minor(self) -> int:
+        """What is open and not due because it is disputed or to be credited."""
+        return sum(item.disputed_minor for item in self._own())
+
+    @property
+    def owed_credit_minor(self) -> int:
+        """What disputes left for the lessor to credit."""
+        return sum(item.owed_credit_minor for item in self._own())
 
     @property
     def open_minor(self) -> int:
@@ -128,6 +169,7 @@ def lease_account(book: Book, lease_id: str, now: int) -> LeaseAccount:
                 agreed_seconds=_sum(mine, now, {"agreed", "deemed"}) + _agreed_parts(mine),
                 waiting_seconds=_sum(mine, now, {"waiting"}),
                 contested_seconds=_sum(mine, now, {"part"}) - _agreed_parts(mine),
+                frozen_seconds=sum(frozen(usage.freezes, now) for usage in mine),
                 billed_seconds=sum(_billed(usage, now) for usage in mine),
             )
         )
@@ -149,8 +191,38 @@ def lease_account(book: Book, lease_id: str, now: int) -> LeaseAccount:
         amendments=len(lease.versions) - 1,
         lines=tuple(lines),
         invoices=invoices,
+        disputes=lease_disputes(book, lease_id, now),
         on_account_minor=lease.on_account_minor,
         as_of=now,
+    )
+
+
+def lease_disputes(book: Book, lease_id: str, now: int) -> tuple[DisputeAccount, ...]:
+    """Return the disputes under a lease, the oldest first."""
+    found = sorted(
+        ((key, dispute) for key, dispute in book.all(Dispute) if dispute.lease == lease_id),
+        key=lambda item: item[1].entry,
+    )
+    return tuple(dispute_account(key, dispute, now) for key, dispute in found)
+
+
+def dispute_account(key: str, dispute: Dispute, now: int) -> DisputeAccount:
+    """Return how a dispute stands as of a time."""
+    status = dispute_status(dispute, now)
+    until = {"open": dispute.answer_by, "answered": dispute.decide_by}.get(status)
+    return DisputeAccount(
+        id=key,
+        number=dispute.number,
+        sort=dispute.sort,
+        about=dispute.about,
+        by=dispute.by,
+        against=dispute.against,
+        arbiter=dispute.arbiter,
+        status=status,
+        until=until,
+        amount=dispute.amount,
+        admitted=dispute.admitted,
+        awarded=dispute.awarded,
     )
 
 
@@ -182,5 +254,7 @@ def _invoice_account(invoice_id: str, invoice: Invoice, now: int) -> InvoiceAcco
         confirmed_minor=invoice.confirmed_minor,
         open_minor=invoice.open_minor,
         due_minor=due_minor(invoice, now),
+        disputed_minor=disputed_minor(invoice, now),
+        owed_credit_minor=invoice.owed_credit_minor,
         commission=invoice.commission is not None,
     )

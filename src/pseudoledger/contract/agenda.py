@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.claims import IN_FORCE, in_force, standing
-from pseudoledger.contract.derive import delivery_answer, due_minor, invoice_answer, usage_answer
+from pseudoledger.contract.derive import (
+    delivery_answer,
+    dispute_status,
+    due_minor,
+    invoice_answer,
+    overdue_minor,
+    usage_answer,
+)
 from pseudoledger.contract.things import (
     Amendment,
     Bid,
@@ -19,7 +26,9 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
+from pseudoledger.contract.things.asset import Asset
 from pseudoledger.contract.things.claim import Claim
+from pseudoledger.contract.things.dispute import Dispute
 
 RENEW_SECONDS = 30 * 86_400
 """How long before its end a claim is shown to those who could renew it."""
@@ -44,21 +53,7 @@ class Task:
 
 def agenda(book: Book, party: str, now: int) -> list[Task]:
     """Return what waits for an identity (the first key of its chain), the most urgent first."""
-    tasks = [
-        task
-        for source in (
-            _proposals,
-            _amendments,
-            _bids,
-            _deliveries,
-            _usage,
-            _invoices,
-            _payments,
-            _handovers,
-            _claims,
-        )
-        for task in source(book, party, now)
-    ]
+    tasks = [task for source in _SOURCES for task in source(book, party, now)]
     return sorted(tasks, key=lambda task: (task.by is None, task.by or 0, task.entry))
 
 
@@ -170,12 +165,22 @@ def _invoices(book: Book, party: str, now: int) -> Iterator[Task]:
                 ref, invoice, "waits for your answer", invoice.accept_by, "counts as acceptance"
             )
         elif mine and due_minor(invoice, now) > 0:
-            overdue = "is overdue" if now >= invoice.due_at else "is to be paid"
+            overdue = "is overdue" if overdue_minor(invoice, now) > 0 else "is to be paid"
             yield _invoice_task(
                 ref, invoice, overdue, invoice.due_at, "it becomes overdue; past grace the lease may be ended"
             )
         elif invoice.state != "cancelled" and invoice.open_minor < 0 and _is(book, party, invoice.issuer):
             yield _invoice_task(ref, invoice, "leaves a refund due", None, "the refund stays due")
+        if invoice.owed_credit_minor > 0 and _is(book, party, invoice.issuer):
+            yield Task(
+                what=f"a credit note of {invoice.owed_credit_minor} minor units on invoice {invoice.number} is owed",
+                ref=ref,
+                about=invoice.lease,
+                answers=("credit.issued",),
+                by=None,
+                silence="the amount is not due, and stays owed",
+                entry=invoice.entry,
+            )
 
 
 def _invoice_task(ref: str, invoice: Invoice, state: str, by: int | None, silence: str) -> Task:
@@ -239,5 +244,71 @@ def _claims(book: Book, party: str, now: int) -> Iterator[Task]:
             )
 
 
-WAITS_IN: tuple[type[Thing], ...] = (Lease, Amendment, Bid, Delivery, Usage, Invoice, Payment, Chain, Claim)
+def _disputes(book: Book, party: str, now: int) -> Iterator[Task]:
+    for ref, dispute in book.all(Dispute):
+        status = dispute_status(dispute, now)
+        what = f"dispute {dispute.number} about the {dispute.sort} {dispute.about[:12]}"
+        freeze = "the freeze ends, undecided" if dispute.arbiter else "it stays on record, unanswered"
+        if status == "open" and _is(book, party, dispute.against):
+            yield Task(
+                what=f"{what} is opened against you",
+                ref=ref,
+                about=dispute.lease,
+                answers=("dispute.answered",),
+                by=dispute.answer_by,
+                silence=freeze,
+                entry=dispute.entry,
+            )
+        elif status == "answered" and dispute.arbiter is not None and _is(book, party, dispute.arbiter):
+            yield Task(
+                what=f"{what} waits for your decision",
+                ref=ref,
+                about=dispute.lease,
+                answers=("dispute.decided",),
+                by=dispute.decide_by,
+                silence=freeze,
+                entry=dispute.entry,
+            )
+
+
+def _machines(book: Book, party: str, _now: int) -> Iterator[Task]:
+    for ref, asset in book.all(Asset):
+        if asset.waiting is not None and _is(book, party, asset.waiting.to):
+            yield Task(
+                what=f"machine {asset.number} is on its way to you",
+                ref=ref,
+                about=ref,
+                answers=("asset.received",),
+                by=None,
+                silence="the sender goes on holding it",
+                entry=asset.entry,
+            )
+
+
+_SOURCES = (
+    _proposals,
+    _amendments,
+    _bids,
+    _deliveries,
+    _usage,
+    _invoices,
+    _payments,
+    _disputes,
+    _machines,
+    _handovers,
+    _claims,
+)
+WAITS_IN: tuple[type[Thing], ...] = (
+    Lease,
+    Amendment,
+    Bid,
+    Delivery,
+    Usage,
+    Invoice,
+    Payment,
+    Dispute,
+    Asset,
+    Chain,
+    Claim,
+)
 """Classes of things among which tasks are found."""

@@ -5,11 +5,12 @@ Rules, command line and reports all ask here, so that "deemed", "overdue" and "b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.things import Batch, Delivery, Demand, Invoice, Lease, MeteredLine, Offer, Usage
+from pseudoledger.contract.things.dispute import Dispute, Freeze
 from pseudoledger.statement.kinds.billing import PaymentDeclared
 from pseudoledger.statement.kinds.market import Rate
 
@@ -85,17 +86,39 @@ def billable(usage: Usage, rate: Rate, line: MeteredLine, count: int, now: int) 
     """Return the unit-seconds of a report that may be billed now, or None while it waits.
 
     Metered: what was reported, or the agreed part of a contested report. Reserved: the clock times the
-    units delivered, less confirmed downtime. What an earlier, replaced report billed is taken off.
+    units delivered, less confirmed downtime. What is disputed waits, and does not keep silence from counting
+    for the rest. What an earlier, replaced report billed is taken off.
     """
-    answer = usage_answer(usage, now)
-    if answer in {"waiting", "gone"}:
+    if usage_answer(usage, now) == "gone" or not rest_is_answered(usage, now):
         return None
-    if answer == "part":
-        return max(0, usage.agreed_chip_seconds - usage.billed_before)
+    standing = standing_seconds(usage, rate, line, count, now)
+    held = frozen(usage.freezes, now)
+    rest = max(0, standing - held - usage.billed_before)
+    return None if held and not rest else rest
+
+
+def rest_is_answered(usage: Usage, now: int) -> bool:
+    """Tell whether the undisputed part of a report was answered, or silence has counted for it."""
+    if usage_answer(usage, now) != "waiting":
+        return True
+    return any(
+        freeze.since <= now < freeze.until and freeze.accept_by is not None and now >= freeze.accept_by
+        for freeze in usage.freezes
+    )
+
+
+def standing_seconds(usage: Usage, rate: Rate, line: MeteredLine, count: int, now: int) -> int:
+    """Return the unit-seconds that a report comes to as it stands: all of it, or the agreed part."""
+    if usage.state == "contested":
+        return usage.agreed_chip_seconds
+    return whole_seconds(usage, rate, line, count, now)
+
+
+def whole_seconds(usage: Usage, rate: Rate, line: MeteredLine, count: int, now: int) -> int:
+    """Return the unit-seconds that a report comes to if all of it is agreed."""
     if rate.basis == "reserved":
-        whole = reserved_seconds(line, count, usage.start, usage.until, downtime_s=usage.downtime_s, now=now)
-        return max(0, whole - usage.billed_before)
-    return max(0, usage.chip_seconds - usage.billed_before)
+        return reserved_seconds(line, count, usage.start, usage.until, downtime_s=usage.downtime_s, now=now)
+    return usage.chip_seconds
 
 
 def reserved_seconds(
@@ -109,13 +132,65 @@ def reserved_seconds(
 def due_minor(invoice: Invoice, now: int) -> int:
     """Return what of an invoice's open amount is undisputed; negative where a refund is due.
 
-    A credit note lowers the disputed part first: the accepted part stays due.
+    A credit note lowers the disputed part first: the accepted part stays due. What a dispute freezes is not
+    due, nor what was decided for the payer and waits for its credit note.
     """
+    return _due(invoice, now, frozen(invoice.freezes, now))
+
+
+def _due(invoice: Invoice, now: int, held_minor: int) -> int:
     if invoice.state == "cancelled":
         return 0
-    if invoice_answer(invoice, now) == "part" and invoice.open_minor > 0:
-        return max(0, min(invoice.open_minor, invoice.accepted_minor - invoice.paid_minor))
-    return invoice.open_minor
+    if invoice.open_minor <= 0:
+        return invoice.open_minor
+    due = invoice.open_minor - held_minor - invoice.owed_credit_minor
+    if invoice_answer(invoice, now) == "part":
+        due = min(due, invoice.accepted_minor - invoice.paid_minor)
+    return max(0, due)
+
+
+def disputed_minor(invoice: Invoice, now: int) -> int:
+    """Return what of an invoice's open amount is not due because it is disputed or to be credited."""
+    return max(0, invoice.open_minor - max(0, due_minor(invoice, now))) if invoice.state != "cancelled" else 0
+
+
+def overdue_minor(invoice: Invoice, now: int, grace_seconds: int = 0) -> int:
+    """Return what is due and unpaid past the due date and a grace; the time in dispute does not count."""
+    deadline = invoice.due_at + grace_seconds
+    if now < deadline:
+        return 0
+    late = (freeze for freeze in invoice.freezes if _held(freeze, deadline, now) and not freeze.by_creditor)
+    return max(0, _due(invoice, now, max((freeze.amount for freeze in late), default=0)))
+
+
+def _held(freeze: Freeze, deadline: int, now: int) -> bool:
+    """Tell whether a freeze stops a deadline now, or stopped it so long that it is not reached yet."""
+    return now < freeze.until or (freeze.since < deadline and now < deadline + freeze.until - freeze.since)
+
+
+def frozen(freezes: Iterable[Freeze], now: int) -> int:
+    """Return what disputes of the lessee or payer freeze now; disputes about one thing overlap."""
+    return max(
+        (
+            freeze.amount
+            for freeze in freezes
+            if freeze.since <= now < freeze.until and not freeze.by_creditor
+        ),
+        default=0,
+    )
+
+
+DisputeStatus = Literal["open", "answered", "admitted", "decided", "withdrawn", "moot", "undecided"]
+"""How a dispute stands: open until it is answered, answered until it is decided."""
+
+
+def dispute_status(dispute: Dispute, now: int) -> DisputeStatus:
+    """Say in one word how a dispute stands; without an arbiter nobody decides what was answered."""
+    if dispute.state == "opened":
+        return "open" if now < dispute.answer_by else "undecided"
+    if dispute.state == "answered":
+        return "answered" if dispute.decide_by is not None and now < dispute.decide_by else "undecided"
+    return dispute.state
 
 
 def invoice_status(invoice: Invoice, now: int) -> str:
@@ -126,9 +201,9 @@ def invoice_status(invoice: Invoice, now: int) -> str:
         return "refund due"
     if invoice.open_minor == 0:
         return "settled" if invoice.confirmed_minor == invoice.paid_minor else "paid"
-    if due_minor(invoice, now) > 0 and now >= invoice.due_at:
+    if overdue_minor(invoice, now) > 0:
         return "overdue"
-    return "disputed" if invoice.state == "rejected" and due_minor(invoice, now) <= 0 else "open"
+    return "disputed" if due_minor(invoice, now) <= 0 else "open"
 
 
 def passed_due_dates(book: Book, payment: PaymentDeclared, issued: int, sealed: int) -> Iterator[Invoice]:

@@ -27,8 +27,10 @@ from pseudoledger.contract.rules import (
     delivery,
     dispute,
     ending,
+    freezes,
     identity,
     invoice,
+    invoice_disputed,
     invoice_lines,
     lease,
     ledger,
@@ -46,7 +48,7 @@ from pseudoledger.statement.kinds import Kind, kinds_under
 _OWN_FAMILIES = (ledger, identity)
 """Families whose kinds meet the gate and then their own rules alone."""
 _PARTY_FAMILIES = (
-    *(market, bid, lease, ending, amendment, delivery, usage, invoice, payment),
+    *(market, bid, lease, ending, amendment, delivery, usage, invoice, invoice_disputed, payment),
     claim,
     voucher,
     asset,
@@ -125,7 +127,20 @@ def _listed(module: ModuleType, name: str, number: int) -> Any:
 
 apart.check(
     (
-        *(affiliate, amounts, book, case, claims, common, derive, invoice_lines, stock, sublease, terms),
+        *(
+            affiliate,
+            amounts,
+            book,
+            case,
+            claims,
+            common,
+            derive,
+            freezes,
+            invoice_lines,
+            stock,
+            sublease,
+            terms,
+        ),
         *_OWN_FAMILIES,
         *_PARTY_FAMILIES,
     )

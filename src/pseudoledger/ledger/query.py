@@ -100,8 +100,8 @@ def invoices_by_due(
 
 
 def things_of_lease(store: Store, lease: str) -> Iterator[tuple[str, str, bytes]]:
-    """Yield (sort, key, JSON) of the usage reports and invoices of one lease."""
-    for sort in ("usage", "invoice"):
+    """Yield (sort, key, JSON) of the usage reports, invoices and disputes of one lease."""
+    for sort in ("usage", "invoice", "dispute"):
         rows = store.rows(
             f"SELECT key, value FROM things WHERE sort = '{sort}' AND {picked('lease')} = ?",  # noqa: S608
             lease,

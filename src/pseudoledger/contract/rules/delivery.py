@@ -9,6 +9,8 @@ import msgspec
 
 from pseudoledger.contract.case import Case, Findings, refuse
 from pseudoledger.contract.derive import delivery_answer
+from pseudoledger.contract.rules import freezes
+from pseudoledger.contract.rules.asset import serials_held
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.rules.lease import end_of, lease_runs, lessee_signs, lessor_signs, not_over
 from pseudoledger.contract.rules.sublease import head_leases
@@ -155,4 +157,22 @@ FOLDS: MappingProxyType[str, Fold] = MappingProxyType(
         "delivery.accepted": fold_accepted,
         "delivery.refused": fold_refused,
     }
+)
+
+
+def _kept(fold: Fold) -> Fold:
+    """Make a fold that takes back, with the lessee's answer, what it disputes."""
+
+    def folded(case: Case) -> None:
+        before = case.book.get(Delivery, case.payload.delivery)
+        assert before is not None, "delivery_waits saw it"
+        fold(case)
+        freezes.answered(case, case.payload.delivery, before)
+
+    return folded
+
+
+RULES_2 = MappingProxyType({"delivery.offered": (*RULES["delivery.offered"], serials_held)})
+FOLDS_2: MappingProxyType[str, Fold] = MappingProxyType(
+    {"delivery.accepted": _kept(fold_accepted), "delivery.refused": _kept(fold_refused)}
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pseudoledger.contract.case import Case, Findings, refuse
-from pseudoledger.contract.derive import due_minor
+from pseudoledger.contract.derive import overdue_minor
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.rules.lease import lease_runs, lessor_signs, not_over
 from pseudoledger.contract.stock import release
@@ -84,7 +84,7 @@ def _unpaid(case: Case, entry: str) -> str:
     if invoice is None or invoice.lease != case.sub or not case.is_party(invoice.issuer):
         return "entry names no invoice of this lease that the signer issued"
     grace = case.terms_at(case.lease, case.now).grace_days * 86_400
-    if due_minor(invoice, case.now) <= 0 or case.now < invoice.due_at + grace:
+    if overdue_minor(invoice, case.now, grace) <= 0:
         return "the invoice has no undisputed amount unpaid past its grace"
     return ""
 

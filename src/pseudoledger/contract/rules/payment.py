@@ -9,6 +9,7 @@ import msgspec
 
 from pseudoledger.contract.amounts import credit_sums
 from pseudoledger.contract.case import Case, Findings, refuse
+from pseudoledger.contract.rules import freezes
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.rules.invoice import number_is_new, number_key
 from pseudoledger.contract.things import Invoice, Lease, Payment, Taken
@@ -327,3 +328,13 @@ FOLDS: MappingProxyType[str, Fold] = MappingProxyType(
         "payment.denied": fold_denied,
     }
 )
+
+
+def fold_owed_credit(case: Case) -> None:
+    """Lower the invoice, and first what a dispute left to be credited."""
+    before = case.invoice
+    fold_credit(case)
+    freezes.keep_credited(case, before)
+
+
+FOLDS_2: MappingProxyType[str, Fold] = MappingProxyType({"credit.issued": fold_owed_credit})

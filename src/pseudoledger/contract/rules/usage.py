@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from pseudoledger.contract.case import Case, Findings, refuse
 from pseudoledger.contract.derive import capacity, first_delivery, reserved_seconds, usage_answer
+from pseudoledger.contract.rules import freezes
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.rules.lease import end_of, final_at, lessee_signs, lessor_signs
 from pseudoledger.contract.things import Lease, MeteredLine, Usage
@@ -290,5 +291,47 @@ FOLDS: MappingProxyType[str, Fold] = MappingProxyType(
         "usage.reported": fold_reported,
         "usage.confirmed": fold_confirmed,
         "usage.contested": fold_contested,
+    }
+)
+
+
+def decided_stays(case: Case) -> Findings:
+    """What an arbiter decided about a report is not reported anew."""
+    old = case.book.get(Usage, case.payload.replaces) if case.payload.replaces else None
+    if old is not None and (old.struck or old.upheld):
+        yield refuse(
+            "usage.decided",
+            "a dispute about the report was decided: it is corrected by a credit note only",
+            field="/replaces",
+            entry=old.entry,
+        )
+
+
+def _kept(fold: Fold) -> Fold:
+    """Make a fold that takes back, with the lessee's answer, what it disputes."""
+
+    def folded(case: Case) -> None:
+        before = case.book.get(Usage, case.payload.report)
+        assert before is not None, "report_waits saw it"
+        fold(case)
+        freezes.answered(case, case.payload.report, before)
+
+    return folded
+
+
+def fold_replaced(case: Case) -> None:
+    """Let the report wait; disputes about the one that it replaces have lost their matter."""
+    old = case.book.get(Usage, case.payload.replaces) if case.payload.replaces else None
+    fold_reported(case)
+    if old is not None:
+        freezes.gone(case, case.payload.replaces, old)
+
+
+RULES_2 = MappingProxyType({"usage.reported": (*RULES["usage.reported"], decided_stays)})
+FOLDS_2: MappingProxyType[str, Fold] = MappingProxyType(
+    {
+        "usage.reported": fold_replaced,
+        "usage.confirmed": _kept(fold_confirmed),
+        "usage.contested": _kept(fold_contested),
     }
 )

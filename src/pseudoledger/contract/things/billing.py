@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from pseudoledger.contract.things.base import Thing
+from pseudoledger.contract.things.dispute import Freeze
 
 
 class BilledLine(Thing, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,6 +49,14 @@ class Invoice(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """Payments declared and not denied, less refunds declared and not denied."""
     confirmed_minor: int = 0
     """The same, confirmed."""
+    answered_at: int | None = None
+    """When it was accepted or rejected; None where it was not, or under the first rule set."""
+    freezes: tuple[Freeze, ...] = ()
+    """What disputes stop; those past their time stay."""
+    upheld_minor: int = 0
+    """Of what was disputed, what was decided for the issuer."""
+    owed_credit_minor: int = 0
+    """Of what was decided for the payer, what no credit note has given back yet."""
     entry: int
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pseudoledger.contract.things.base import Thing
+from pseudoledger.contract.things.dispute import Freeze
 from pseudoledger.statement.kinds.lease import Terms
 
 
@@ -100,6 +101,8 @@ class Delivery(Thing, frozen=True, kw_only=True, omit_defaults=True):
     offered_at: int
     accept_by: int
     state: Literal["offered", "accepted", "refused"] = "offered"
+    freezes: tuple[Freeze, ...] = ()
+    """What disputes stop; those past their time stay."""
     entry: int
 
 
@@ -129,5 +132,14 @@ class Usage(Thing, frozen=True, kw_only=True, omit_defaults=True):
     agreed_downtime_s: int = 0
     billed_by: str | None = None
     billed_before: int = 0
-    """Unit-seconds of the period that an invoice billed under a report that this one replaces."""
+    """Unit-seconds of the period that an invoice billed under a report that this one replaces, or apart from
+    what was disputed."""
+    answered_at: int | None = None
+    """When it was confirmed or contested; None where it was not, or under the first rule set."""
+    freezes: tuple[Freeze, ...] = ()
+    """What disputes stop; those past their time stay."""
+    struck: int = 0
+    """Unit-seconds that were disputed and decided for the lessee."""
+    upheld: int = 0
+    """Unit-seconds that were disputed and decided for the lessor."""
     entry: int

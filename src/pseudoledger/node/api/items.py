@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from pseudoledger.contract.derive import (
     demand_status,
+    disputed_minor,
     due_minor,
     invoice_answer,
     invoice_status,
@@ -83,6 +84,8 @@ def invoice(key: str, thing: Invoice, now: int) -> InvoiceItem:
         confirmed_minor=thing.confirmed_minor,
         open_minor=thing.open_minor,
         due_minor=due_minor(thing, now),
+        disputed_minor=disputed_minor(thing, now),
+        owed_credit_minor=thing.owed_credit_minor,
         issued_at=thing.issued_at,
         accept_by=thing.accept_by,
         due_at=thing.due_at,

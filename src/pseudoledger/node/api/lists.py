@@ -173,13 +173,15 @@ def _leases(routes: APIRouter, node: Node) -> None:
                     "billed_minor": drawn.billed_minor,
                     "credited_minor": drawn.credited_minor,
                     "paid_minor": drawn.paid_minor,
+                    "disputed_minor": drawn.disputed_minor,
+                    "owed_credit_minor": drawn.owed_credit_minor,
                     "open_minor": drawn.open_minor,
                 }
             )
 
 
 class _OfLease:
-    """A shelf on which only the reports and invoices of one lease are found when all are asked for."""
+    """A shelf on which only the reports, invoices and disputes of one lease are found when all are asked for."""
 
     def __init__(self, store: Store, lease: str) -> None:
         self._store = store

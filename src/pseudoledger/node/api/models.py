@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pseudoledger.contract.account import InvoiceAccount, LineAccount
+from pseudoledger.contract.account import DisputeAccount, InvoiceAccount, LineAccount
 from pseudoledger.contract.derive import Answer
 
 ItemT = TypeVar("ItemT", bound=BaseModel)
@@ -221,10 +221,13 @@ class LeaseStatement(Model):
     amendments: int = Field(description="How often the terms were amended.")
     lines: list[LineAccount] = Field(description="Use of each line, in unit-seconds.")
     invoices: list[InvoiceAccount] = Field(description="Every invoice, commissions too.")
+    disputes: list[DisputeAccount] = Field(description="Every dispute, the oldest first.")
     on_account_minor: int = Field(description="Paid on account.")
     billed_minor: int = Field(description="Total of the lessor's invoices that stand.")
     credited_minor: int = Field(description="Total of credit notes.")
     paid_minor: int = Field(description="Declared payments not denied, less refunds, with those on account.")
+    disputed_minor: int = Field(description="Open and not due: disputed, or to be credited.")
+    owed_credit_minor: int = Field(description="What disputes left for the lessor to credit.")
     open_minor: int = Field(description="What is still to be paid; negative where the lessor owes.")
     as_of: Time
 
@@ -252,6 +255,8 @@ class InvoiceItem(Model):
     confirmed_minor: int = Field(description="The same, confirmed.")
     open_minor: int = Field(description="Still to be paid; negative where a refund is due.")
     due_minor: int = Field(description="Undisputed part of what is open.")
+    disputed_minor: int = Field(description="The other part: disputed, or to be credited.")
+    owed_credit_minor: int = Field(description="What a dispute left for the issuer to credit.")
     issued_at: Time
     accept_by: Time = Field(description="When silence counts as acceptance.")
     due_at: Time
