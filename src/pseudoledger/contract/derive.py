@@ -114,7 +114,8 @@ def due_minor(invoice: Invoice, now: int) -> int:
     if invoice.state == "cancelled":
         return 0
     if invoice_answer(invoice, now) == "part" and invoice.open_minor > 0:
-        return max(0, min(invoice.open_minor, invoice.accepted_minor - invoice.paid_minor))
+        prepaid = invoice.voucher_minor + invoice.paid_minor
+        return max(0, min(invoice.open_minor, invoice.accepted_minor - prepaid))
     return invoice.open_minor
 
 

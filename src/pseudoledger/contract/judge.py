@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from pseudoledger.contract import amounts, apart, book, case, claims, derive, stock
+from pseudoledger.contract import amounts, apart, book, case, claims, derive, stock, vouchers
 from pseudoledger.contract.case import Case, Rule
 from pseudoledger.contract.rules import (
     affiliate,
@@ -38,6 +38,8 @@ from pseudoledger.contract.rules import (
     terms,
     usage,
     voucher,
+    voucher_back,
+    voucher_redeem,
 )
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.errors import Finding
@@ -126,6 +128,7 @@ def _listed(module: ModuleType, name: str, number: int) -> Any:
 apart.check(
     (
         *(affiliate, amounts, book, case, claims, common, derive, invoice_lines, stock, sublease, terms),
+        *(vouchers, voucher_back, voucher_redeem),
         *_OWN_FAMILIES,
         *_PARTY_FAMILIES,
     )

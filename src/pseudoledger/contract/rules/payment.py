@@ -11,6 +11,7 @@ from pseudoledger.contract.amounts import credit_sums
 from pseudoledger.contract.case import Case, Findings, refuse
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.rules.invoice import number_is_new, number_key
+from pseudoledger.contract.rules.voucher_back import lower_to_share
 from pseudoledger.contract.things import Invoice, Lease, Payment, Taken
 from pseudoledger.statement.kinds.billing import Settled
 from pseudoledger.statement.values import INTEGER_MAX, ChainReference, Reference, round_half_even
@@ -252,6 +253,12 @@ def fold_credit(case: Case) -> None:
     case.book.put(number_key(case.party, said.number), Taken(by=case.id, entry=case.index))
 
 
+def fold_credit_with_vouchers(case: Case) -> None:
+    """Lower the invoice, and first of all what vouchers cover of it: that goes back to their issuer."""
+    fold_credit(case)
+    lower_to_share(case, case.sub)
+
+
 def fold_declared(case: Case) -> None:
     """Count the payment until it is denied."""
     said = case.payload
@@ -327,3 +334,5 @@ FOLDS: MappingProxyType[str, Fold] = MappingProxyType(
         "payment.denied": fold_denied,
     }
 )
+
+FOLDS_2: MappingProxyType[str, Fold] = MappingProxyType({"credit.issued": fold_credit_with_vouchers})
