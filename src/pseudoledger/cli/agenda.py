@@ -36,6 +36,8 @@ COMMANDS = MappingProxyType(
         "payment.declared": "pl payment declare NUMBER --invoice {ref}",
         "payment.confirmed": "pl payment confirm {ref}",
         "payment.denied": "pl payment deny {ref}",
+        "voucher.redeemed": "pl voucher redeem {ref}",
+        "voucher.settled": "pl voucher settle NUMBER --presentation {ref} --ref SCHEME:REFERENCE",
         "identity.adopted": "pl id adopt {about}",
     }
 )

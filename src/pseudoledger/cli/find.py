@@ -35,6 +35,7 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
+from pseudoledger.contract.things.voucher import Presentation, Programme, Voucher
 from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
 
 T = TypeVar("T", bound=Thing)
@@ -68,6 +69,11 @@ NOUNS: MappingProxyType[type[Thing], Noun] = MappingProxyType(
         Delivery: Noun(name="delivery", kind="delivery.offered", command="pl delivery list"),
         Usage: Noun(name="usage report", kind="usage.reported", command="pl usage list", numbered=False),
         Invoice: Noun(name="invoice", kind="invoice.issued", command="pl invoice list"),
+        Programme: Noun(name="programme", kind="programme.declared", command="pl voucher programme list"),
+        Voucher: Noun(name="voucher", kind="voucher.issued", command="pl voucher list"),
+        Presentation: Noun(
+            name="presented voucher", kind="voucher.presented", command="pl voucher show VOUCHER"
+        ),
         Payment: Noun(name="payment", kind="payment.declared", command="pl payment list"),
     }
 )
@@ -151,6 +157,7 @@ def concerns(desk: Desk, thing: Thing, party: str) -> bool:
         "issuer",
         "payer",
         "payee",
+        "holder",
         "proposer",
     )
     if any(getattr(thing, name, None) == party for name in names):

@@ -145,6 +145,7 @@ def statement(desk: Desk, lease: LeaseArgument) -> Facts:
     value = asdict(account) | {
         "billed_minor": account.billed_minor,
         "credited_minor": account.credited_minor,
+        "voucher_minor": account.voucher_minor,
         "paid_minor": account.paid_minor,
         "open_minor": account.open_minor,
     }
@@ -163,6 +164,8 @@ def statement(desk: Desk, lease: LeaseArgument) -> Facts:
         ("paid", sum_of(account.paid_minor)),
         ("open", sum_of(account.open_minor)),
     ]
+    if account.voucher_minor:
+        facts.insert(-2, ("vouchers", sum_of(account.voucher_minor)))
     if account.on_account_minor:
         facts.insert(-1, ("on account", sum_of(account.on_account_minor)))
     sheets = (_used(account), _billed(desk, account))
@@ -194,6 +197,7 @@ def _billed(desk: Desk, account: LeaseAccount) -> Sheet:
         text("number", "number"),
         amount(desk, "total", "total_minor"),
         amount(desk, "credited", "credited_minor"),
+        *([amount(desk, "vouchers", "voucher_minor")] if account.voucher_minor else []),
         amount(desk, "paid", "paid_minor"),
         amount(desk, "open", "open_minor"),
         time("due", "due_at"),

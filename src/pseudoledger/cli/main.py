@@ -43,6 +43,9 @@ from pseudoledger.cli import (
     statements,
     usage,
     verify,
+    voucher,
+    voucher_office,
+    voucher_show,
     witness,
 )
 from pseudoledger.cli.failure import DONE, INTERRUPTED, interrupted, report
@@ -73,6 +76,9 @@ PARTS = (
     usage,
     invoice,
     invoice_show,
+    voucher,
+    voucher_office,
+    voucher_show,
     payment,
     agenda,
     receipts,

@@ -18,6 +18,7 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
+from pseudoledger.contract.things.voucher import Presentation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,17 @@ def agenda(book: Book, party: str, now: int) -> list[Task]:
     """Return what waits for an identity (the first key of its chain), the most urgent first."""
     tasks = [
         task
-        for source in (_proposals, _amendments, _bids, _deliveries, _usage, _invoices, _payments, _handovers)
+        for source in (
+            _proposals,
+            _amendments,
+            _bids,
+            _deliveries,
+            _usage,
+            _invoices,
+            _payments,
+            _vouchers,
+            _handovers,
+        )
         for task in source(book, party, now)
     ]
     return sorted(tasks, key=lambda task: (task.by is None, task.by or 0, task.entry))
@@ -190,6 +201,33 @@ def _payments(book: Book, party: str, _now: int) -> Iterator[Task]:
             )
 
 
+def _vouchers(book: Book, party: str, now: int) -> Iterator[Task]:
+    """What was presented to a lessor, and what lessor and issuer owe each other for redemptions."""
+    for ref, item in book.all(Presentation):
+        mine, issuers = _is(book, party, item.lessor), _is(book, party, item.issuer)
+        if not (mine or issuers):
+            continue
+        waits = item.state == "presented" and now < item.expires_at
+        if mine and waits:
+            what = "a voucher is presented to you"
+            yield _voucher_task(ref, item, what, ("voucher.redeemed",), by=item.expires_at)
+        elif mine and item.due_back_minor:
+            yield _voucher_task(ref, item, "a redemption is due back to its issuer", ())
+        elif issuers and item.due_back_minor:
+            yield _voucher_task(ref, item, "a redemption is due back to you", ("voucher.settled",))
+        elif issuers and item.unsettled_minor:
+            yield _voucher_task(ref, item, "a redemption is to be settled", ("voucher.settled",))
+
+
+def _voucher_task(
+    ref: str, item: Presentation, what: str, answers: tuple[str, ...], *, by: int | None = None
+) -> Task:
+    silence = "it stays due" if by is None else "it lapses"
+    return Task(
+        what=what, ref=ref, about=item.voucher, answers=answers, by=by, silence=silence, entry=item.entry
+    )
+
+
 def _handovers(book: Book, party: str, _now: int) -> Iterator[Task]:
     for root, chain in book.all(Chain):
         if chain.handover is not None and party in {root, chain.handover.to}:
@@ -204,5 +242,15 @@ def _handovers(book: Book, party: str, _now: int) -> Iterator[Task]:
             )
 
 
-WAITS_IN: tuple[type[Thing], ...] = (Lease, Amendment, Bid, Delivery, Usage, Invoice, Payment, Chain)
+WAITS_IN: tuple[type[Thing], ...] = (
+    Lease,
+    Amendment,
+    Bid,
+    Delivery,
+    Usage,
+    Invoice,
+    Payment,
+    Presentation,
+    Chain,
+)
 """Classes of things among which tasks are found."""

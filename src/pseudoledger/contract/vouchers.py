@@ -212,6 +212,15 @@ def _of_origin(book: Book, wanted: ChipOrigin, line: TermsLine, invoice: Invoice
     )
 
 
+def room_on(book: Book, programme: ProgrammeDeclared, invoice: Invoice, now: int) -> int | None:
+    """Return what vouchers of a programme may still cover of an invoice, or None where it has no class."""
+    place = place_of(book, programme, invoice, now)
+    if place is None:
+        return None
+    share = share_bound(invoice, place.share_bps) - invoice.voucher_minor
+    return max(0, min(share, invoice.open_minor))
+
+
 def presented_for(book: Book, invoice: Invoice, now: int) -> list[Presentation]:
     """Return what was presented for an invoice and counts: redeemed once, or held and not lapsed."""
     found = [book.get(Presentation, ref) for ref in invoice.vouchers]

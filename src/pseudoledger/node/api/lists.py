@@ -171,6 +171,7 @@ def _leases(routes: APIRouter, node: Node) -> None:
                     **asdict(drawn),
                     "billed_minor": drawn.billed_minor,
                     "credited_minor": drawn.credited_minor,
+                    "voucher_minor": drawn.voucher_minor,
                     "paid_minor": drawn.paid_minor,
                     "open_minor": drawn.open_minor,
                 }

@@ -210,6 +210,7 @@ class LeaseStatement(Model):
     on_account_minor: int = Field(description="Paid on account.")
     billed_minor: int = Field(description="Total of the lessor's invoices that stand.")
     credited_minor: int = Field(description="Total of credit notes.")
+    voucher_minor: int = Field(description="What vouchers cover of them.")
     paid_minor: int = Field(description="Declared payments not denied, less refunds, with those on account.")
     open_minor: int = Field(description="What is still to be paid; negative where the lessor owes.")
     as_of: Time
@@ -234,6 +235,7 @@ class InvoiceItem(Model):
     net_minor: int = Field(description="Without tax.")
     total_minor: int = Field(description="With tax.")
     credited_minor: int = Field(description="Credited since.")
+    voucher_minor: int = Field(description="Redeemed of vouchers, less what came back.")
     paid_minor: int = Field(description="Payments declared and not denied, less refunds.")
     confirmed_minor: int = Field(description="The same, confirmed.")
     open_minor: int = Field(description="Still to be paid; negative where a refund is due.")
