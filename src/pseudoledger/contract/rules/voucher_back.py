@@ -67,7 +67,7 @@ def let_go(case: Case, voucher_id: str, amount_minor: int) -> None:
 
 
 def lower_to_share(case: Case, invoice_id: str) -> None:
-    """After a credit note, give back to the issuer what vouchers cover beyond their share, the newest first."""
+    """After a credit note, give back to the issuer what vouchers cover beyond their share, the last presented first."""
     invoice = case.book.get(Invoice, invoice_id)
     assert invoice is not None, "the caller has the invoice"
     excess = invoice.voucher_minor - share_bound(invoice, invoice.voucher_share_bps)
