@@ -40,6 +40,8 @@ COMMANDS = MappingProxyType(
         "dispute.answered": "pl dispute answer {ref}",
         "dispute.decided": "pl dispute decide {ref}",
         "asset.received": "pl asset receive {ref}",
+        "voucher.redeemed": "pl voucher redeem {ref}",
+        "voucher.settled": "pl voucher settle NUMBER --presentation {ref} --ref SCHEME:REFERENCE",
         "identity.adopted": "pl id adopt {about}",
         "claim.attested": "pl claim attest NUMBER --about {about}",
     }

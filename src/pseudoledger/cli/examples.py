@@ -61,6 +61,7 @@ _ALWAYS = {
     "invoice",
     "currency",
     "amount_minor",
+    "reserved",
     "subject_group",
 }
 """Optional fields without which the usual variant is not whole."""

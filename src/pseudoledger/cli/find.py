@@ -38,6 +38,7 @@ from pseudoledger.contract.things import (
 from pseudoledger.contract.things.asset import Asset
 from pseudoledger.contract.things.claim import Claim
 from pseudoledger.contract.things.dispute import Dispute
+from pseudoledger.contract.things.voucher import Presentation, Programme, Voucher
 from pseudoledger.contract.unknowns import unknowns
 from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
 
@@ -72,6 +73,11 @@ NOUNS: MappingProxyType[type[Thing], Noun] = MappingProxyType(
         Delivery: Noun(name="delivery", kind="delivery.offered", command="pl delivery list"),
         Usage: Noun(name="usage report", kind="usage.reported", command="pl usage list", numbered=False),
         Invoice: Noun(name="invoice", kind="invoice.issued", command="pl invoice list"),
+        Programme: Noun(name="programme", kind="programme.declared", command="pl voucher programme list"),
+        Voucher: Noun(name="voucher", kind="voucher.issued", command="pl voucher list"),
+        Presentation: Noun(
+            name="presented voucher", kind="voucher.presented", command="pl voucher show VOUCHER"
+        ),
         Payment: Noun(name="payment", kind="payment.declared", command="pl payment list"),
         Asset: Noun(name="machine", kind="asset.registered", command="pl asset list"),
         Dispute: Noun(name="dispute", kind="dispute.opened", command="pl dispute list"),
@@ -158,6 +164,7 @@ def concerns(desk: Desk, thing: Thing, party: str) -> bool:
         "issuer",
         "payer",
         "payee",
+        "holder",
         "proposer",
         "held_by",
         "owned_by",

@@ -107,6 +107,8 @@ def show(desk: Desk, invoice: InvoiceArgument) -> Facts:
         ("answer", f"{value['answer']}, possible until {when(thing.accept_by)} UTC"),
         ("status", f"{value['status']}, as of {when(now)} UTC"),
     ]
+    if thing.voucher_minor:
+        facts.insert(9, ("vouchers", f"{sum_of(thing.voucher_minor)}, prepaid"))
     sheets = (_lines(desk, payload),)
     return Facts(title=f"Invoice {thing.number}", facts=facts, value=value, sheets=sheets)
 

@@ -152,6 +152,7 @@ def statement(desk: Desk, lease: LeaseArgument) -> Facts:
     value = asdict(account) | {
         "billed_minor": account.billed_minor,
         "credited_minor": account.credited_minor,
+        "voucher_minor": account.voucher_minor,
         "paid_minor": account.paid_minor,
         "disputed_minor": account.disputed_minor,
         "owed_credit_minor": account.owed_credit_minor,
@@ -169,15 +170,17 @@ def statement(desk: Desk, lease: LeaseArgument) -> Facts:
         ("runs", f"{when(account.start)} until {when(account.until)} UTC, {account.amendments} amendments"),
         ("billed", sum_of(account.billed_minor)),
         ("credited", sum_of(account.credited_minor)),
+        ("vouchers", sum_of(account.voucher_minor) if account.voucher_minor else ""),
         ("paid", sum_of(account.paid_minor)),
+        ("on account", sum_of(account.on_account_minor) if account.on_account_minor else ""),
         ("open", sum_of(account.open_minor)),
+        (
+            "not due",
+            f"{sum_of(account.disputed_minor)}, disputed or to be credited" if account.disputed_minor else "",
+        ),
+        ("to be credited", sum_of(account.owed_credit_minor) if account.owed_credit_minor else ""),
     ]
-    if account.disputed_minor:
-        facts.append(("not due", f"{sum_of(account.disputed_minor)}, disputed or to be credited"))
-    if account.owed_credit_minor:
-        facts.append(("to be credited", sum_of(account.owed_credit_minor)))
-    if account.on_account_minor:
-        facts.insert(8, ("on account", sum_of(account.on_account_minor)))
+    facts = [(name, text) for name, text in facts if text]
     sheets = [_used(account), _billed(desk, account)]
     if account.disputes:
         rows = [asdict(item) for item in account.disputes]
@@ -210,6 +213,7 @@ def _billed(desk: Desk, account: LeaseAccount) -> Sheet:
         text("number", "number"),
         amount(desk, "total", "total_minor"),
         amount(desk, "credited", "credited_minor"),
+        *([amount(desk, "vouchers", "voucher_minor")] if account.voucher_minor else []),
         amount(desk, "paid", "paid_minor"),
         amount(desk, "open", "open_minor"),
         time("due", "due_at"),

@@ -56,6 +56,9 @@ from pseudoledger.cli import (
     statements,
     usage,
     verify,
+    voucher,
+    voucher_office,
+    voucher_show,
     witness,
 )
 from pseudoledger.cli.failure import DONE, INTERRUPTED, interrupted, report
@@ -93,6 +96,9 @@ PARTS = (
     invoice_ageing,
     invoice_export,
     invoice_show,
+    voucher,
+    voucher_office,
+    voucher_show,
     payment,
     dispute,
     agenda,

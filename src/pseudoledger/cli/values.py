@@ -281,3 +281,11 @@ def did(text: str, option: str) -> str:
     except MalformedError as error:
         raise WrongUse(f"{option}: {error.message}") from None
     return text
+
+
+def percent(text: str, option: str) -> int:
+    """Read a share such as 45 or 45.5 % into hundredths of a percent."""
+    bps = _scaled(text.strip().removesuffix("%").strip(), 2, option, text)
+    if bps > 10_000:
+        raise _wrong(text, option, "a share up to 100 percent", "45")
+    return bps

@@ -57,6 +57,8 @@ class InvoiceAccount:
     due_at: int
     total_minor: int
     credited_minor: int
+    voucher_minor: int
+    """What vouchers cover."""
     paid_minor: int
     confirmed_minor: int
     open_minor: int
@@ -116,6 +118,11 @@ class LeaseAccount:
     def credited_minor(self) -> int:
         """Total of credit notes."""
         return sum(item.credited_minor for item in self._own())
+
+    @property
+    def voucher_minor(self) -> int:
+        """What vouchers cover of them."""
+        return sum(item.voucher_minor for item in self._own())
 
     @property
     def paid_minor(self) -> int:
@@ -250,6 +257,7 @@ def _invoice_account(invoice_id: str, invoice: Invoice, now: int) -> InvoiceAcco
         due_at=invoice.due_at,
         total_minor=invoice.total_minor,
         credited_minor=invoice.credited_minor,
+        voucher_minor=invoice.voucher_minor,
         paid_minor=invoice.paid_minor,
         confirmed_minor=invoice.confirmed_minor,
         open_minor=invoice.open_minor,

@@ -29,6 +29,7 @@ from pseudoledger.contract.things import (
 from pseudoledger.contract.things.asset import Asset
 from pseudoledger.contract.things.claim import Claim
 from pseudoledger.contract.things.dispute import Dispute
+from pseudoledger.contract.things.voucher import Presentation
 
 RENEW_SECONDS = 30 * 86_400
 """How long before its end a claim is shown to those who could renew it."""
@@ -210,6 +211,33 @@ def _payments(book: Book, party: str, _now: int) -> Iterator[Task]:
             )
 
 
+def _vouchers(book: Book, party: str, now: int) -> Iterator[Task]:
+    """What was presented to a lessor, and what lessor and issuer owe each other for redemptions."""
+    for ref, item in book.all(Presentation):
+        mine, issuers = _is(book, party, item.lessor), _is(book, party, item.issuer)
+        if not (mine or issuers):
+            continue
+        waits = item.state == "presented" and now < item.expires_at
+        if mine and waits:
+            what = "a voucher is presented to you"
+            yield _voucher_task(ref, item, what, ("voucher.redeemed",), by=item.expires_at)
+        elif mine and item.due_back_minor:
+            yield _voucher_task(ref, item, "a redemption is due back to its issuer", ())
+        elif issuers and item.due_back_minor:
+            yield _voucher_task(ref, item, "a redemption is due back to you", ("voucher.settled",))
+        elif issuers and item.unsettled_minor:
+            yield _voucher_task(ref, item, "a redemption is to be settled", ("voucher.settled",))
+
+
+def _voucher_task(
+    ref: str, item: Presentation, what: str, answers: tuple[str, ...], *, by: int | None = None
+) -> Task:
+    silence = "it stays due" if by is None else "it lapses"
+    return Task(
+        what=what, ref=ref, about=item.voucher, answers=answers, by=by, silence=silence, entry=item.entry
+    )
+
+
 def _handovers(book: Book, party: str, _now: int) -> Iterator[Task]:
     for root, chain in book.all(Chain):
         if chain.handover is not None and party in {root, chain.handover.to}:
@@ -293,6 +321,7 @@ _SOURCES = (
     _usage,
     _invoices,
     _payments,
+    _vouchers,
     _disputes,
     _machines,
     _handovers,
@@ -306,6 +335,7 @@ WAITS_IN: tuple[type[Thing], ...] = (
     Usage,
     Invoice,
     Payment,
+    Presentation,
     Dispute,
     Asset,
     Chain,

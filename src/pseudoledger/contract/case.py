@@ -24,6 +24,7 @@ from pseudoledger.contract.things import (
     TermsInForce,
     Thing,
 )
+from pseudoledger.contract.things.voucher import Programme, Voucher
 from pseudoledger.errors import Finding
 from pseudoledger.statement.envelope import Statement
 from pseudoledger.statement.kinds.lease import Terms
@@ -121,6 +122,16 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def payment(self) -> Payment:
         """The payment that the statement is about."""
         return self._subject(Payment)
+
+    @lazy
+    def programme(self) -> Programme:
+        """The programme that the statement is about."""
+        return self._subject(Programme)
+
+    @lazy
+    def voucher(self) -> Voucher:
+        """The voucher that the statement is about."""
+        return self._subject(Voucher)
 
     def terms_at(self, lease: Lease, when: int) -> Terms:
         """Return the terms of a lease in force at a time; before the first version, the first."""

@@ -145,7 +145,7 @@ def _due(invoice: Invoice, now: int, held_minor: int) -> int:
         return invoice.open_minor
     due = invoice.open_minor - held_minor - invoice.owed_credit_minor
     if invoice_answer(invoice, now) == "part":
-        due = min(due, invoice.accepted_minor - invoice.paid_minor)
+        due = min(due, invoice.accepted_minor - invoice.voucher_minor - invoice.paid_minor)
     return max(0, due)
 
 

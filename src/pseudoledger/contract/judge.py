@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from pseudoledger.contract import amounts, apart, book, case, claims, derive, stock
+from pseudoledger.contract import amounts, apart, book, case, claims, derive, stock, vouchers
 from pseudoledger.contract.case import Case, Rule
 from pseudoledger.contract.rules import (
     affiliate,
@@ -30,7 +30,7 @@ from pseudoledger.contract.rules import (
     freezes,
     identity,
     invoice,
-    invoice_disputed,
+    invoice_later,
     invoice_lines,
     lease,
     ledger,
@@ -40,6 +40,8 @@ from pseudoledger.contract.rules import (
     terms,
     usage,
     voucher,
+    voucher_back,
+    voucher_redeem,
 )
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.errors import Finding
@@ -48,7 +50,7 @@ from pseudoledger.statement.kinds import Kind, kinds_under
 _OWN_FAMILIES = (ledger, identity)
 """Families whose kinds meet the gate and then their own rules alone."""
 _PARTY_FAMILIES = (
-    *(market, bid, lease, ending, amendment, delivery, usage, invoice, invoice_disputed, payment),
+    *(market, bid, lease, ending, amendment, delivery, usage, invoice, invoice_later, payment),
     claim,
     voucher,
     asset,
@@ -117,6 +119,16 @@ def _table(family: ModuleType, name: str, number: int) -> dict[str, Any]:
     return found
 
 
+def _check_listed_once(name: str) -> None:
+    """Raise RuntimeError, a bug of the rule set, if two modules list the same kind: the later one would win."""
+    owners: dict[str, str] = {}
+    for family in (*_OWN_FAMILIES, *_PARTY_FAMILIES):
+        for kind in getattr(family, name, {}):
+            other = owners.setdefault(kind, family.__name__)
+            if other != family.__name__:
+                raise RuntimeError(f"{name} of {kind} stands in {other} and in {family.__name__}")
+
+
 def _listed(module: ModuleType, name: str, number: int) -> Any:
     """Return a module's list as the newest set up to a number has it."""
     for later in range(number, 1, -1):
@@ -124,6 +136,9 @@ def _listed(module: ModuleType, name: str, number: int) -> Any:
             return getattr(module, f"{name}_{later}")
     return getattr(module, name)
 
+
+for _name in ("RULES", "FOLDS", "RULES_2", "FOLDS_2"):
+    _check_listed_once(_name)
 
 apart.check(
     (
@@ -141,6 +156,7 @@ apart.check(
             sublease,
             terms,
         ),
+        *(vouchers, voucher_back, voucher_redeem),
         *_OWN_FAMILIES,
         *_PARTY_FAMILIES,
     )

@@ -9,6 +9,7 @@ from play.claims import claim, revocation, shown
 from play.papers import NOWHERE, amendment, bid, mandate, match, pool
 from play.table import POLICY
 from pseudoledger.statement.kinds.market import REFS_MAX
+from pseudoledger.statement.payload import jcs
 from pseudoledger.statement.sealed import digests
 
 ANA, BEN, NOTARY, READER = (key(name) for name in ("ana", "ben", "notary", "reader"))
@@ -113,7 +114,7 @@ def a_claim_is_taken_back_once():
 
 def sealed_claim(table):
     ready = table.seal(NOTARY, claim()).tree
-    return table.act(NOTARY, ready, ANA.did, sealed_already=True), list(digests(ready))
+    return table.act(NOTARY, ready, ANA.did, sealed_already=True), digests(jcs(ready))
 
 
 @alone("disclosure.own_reader")

@@ -7,6 +7,7 @@ from lives import Life
 from play import DAY, START, Table, key
 from play.claims import claim, revocation, shown
 from play.papers import adopted, declared, handover, period, pool, revoked
+from pseudoledger.statement.payload import jcs
 from pseudoledger.statement.sealed import digests
 
 
@@ -24,7 +25,7 @@ class Attesting:
     def attest(self, number="C1", **members):
         ready = self.table.seal(self.notary, claim(number=number, **members)).tree
         self.claim = self.table.act(self.notary, ready, self.subject.did, sealed_already=True)
-        self.digests = list(digests(ready))
+        self.digests = digests(jcs(ready))
         return self
 
 

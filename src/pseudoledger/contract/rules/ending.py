@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import TypeAlias
 
 from pseudoledger.contract.case import Case, Findings, refuse
 from pseudoledger.contract.derive import overdue_minor
@@ -10,10 +12,17 @@ from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.rules.lease import lease_runs, lessor_signs, not_over
 from pseudoledger.contract.stock import release
 from pseudoledger.contract.things import Chain, Invoice, Lease, Reclaim, RegisteredFile
+from pseudoledger.contract.things.voucher import Voucher, VoucherUse
+from pseudoledger.contract.vouchers import use_key
 from pseudoledger.statement.values import format_instant, instant_seconds, length_seconds
 
 UNPAID, POLICY_ENTRY, KEY_REVOKED, HEAD_ENDED = 20_000, 20_002, 20_003, 20_004
-"""Reason codes whose condition the book must show; 20001 needs vouchers, which this rule set lacks."""
+"""Reason codes whose condition the book must show."""
+VOUCHER_REVOKED = 20_001
+"""One more from the second rule set on, which has vouchers."""
+
+Condition: TypeAlias = Callable[[Case, str], str]
+"""Takes what a statement names and says what is wrong with it, or nothing."""
 
 
 def notice_is_given(case: Case) -> Findings:
@@ -40,6 +49,15 @@ def party_ends(case: Case) -> Findings:
 
 def end_code_holds(case: Case) -> Findings:
     """Each range of reason codes has its role and its condition (design §3)."""
+    yield from _code_holds(case, _CONDITIONS)
+
+
+def end_code_holds_with_vouchers(case: Case) -> Findings:
+    """Each range of reason codes has its role and its condition, a revoked voucher among them (design §3)."""
+    yield from _code_holds(case, _CONDITIONS_2)
+
+
+def _code_holds(case: Case, conditions: Mapping[int, Condition]) -> Findings:
     lease, code = case.lease, case.payload.code
     if code == 0:
         if case.now < lease.until:
@@ -60,18 +78,12 @@ def end_code_holds(case: Case) -> Findings:
                 entry=lease.entry,
             )
     else:
-        yield from _condition_shown(case)
+        yield from _condition_shown(case, conditions)
 
 
-def _condition_shown(case: Case) -> Findings:
+def _condition_shown(case: Case, checks: Mapping[int, Condition]) -> Findings:
     """Codes from 20000 hold only where the book shows what they claim."""
     code, entry = case.payload.code, case.payload.entry or ""
-    checks = {
-        UNPAID: _unpaid,
-        POLICY_ENTRY: _policy_entry,
-        KEY_REVOKED: _other_revoked,
-        HEAD_ENDED: _head_ended,
-    }
     problem = (
         checks[code](case, entry) if code in checks else f"this rule set has no condition for code {code}"
     )
@@ -116,6 +128,26 @@ def _head_ended(case: Case, entry: str) -> str:
     return ""
 
 
+def _voucher_revoked(case: Case, entry: str) -> str:
+    voucher = case.book.get(Voucher, entry)
+    if voucher is None or voucher.revoked_at is None:
+        return "entry names no voucher that was revoked"
+    if case.book.get(VoucherUse, use_key(entry, case.sub)) is None:
+        return "the voucher was never set aside for this lease, nor used on it"
+    return ""
+
+
+_CONDITIONS: Mapping[int, Condition] = MappingProxyType(
+    {
+        UNPAID: _unpaid,
+        POLICY_ENTRY: _policy_entry,
+        KEY_REVOKED: _other_revoked,
+        HEAD_ENDED: _head_ended,
+    }
+)
+_CONDITIONS_2: Mapping[int, Condition] = MappingProxyType({**_CONDITIONS, VOUCHER_REVOKED: _voucher_revoked})
+
+
 def fold_reclaim(case: Case) -> None:
     """Start the notice."""
     said = case.payload
@@ -145,3 +177,5 @@ FOLDS: MappingProxyType[str, Fold] = MappingProxyType(
         "lease.ended": fold_ended,
     }
 )
+
+RULES_2 = MappingProxyType({"lease.ended": (lease_runs, party_ends, end_code_holds_with_vouchers)})

@@ -25,6 +25,7 @@ from pseudoledger.contract.things import (
     Taken,
     Usage,
 )
+from pseudoledger.contract.vouchers import presented_for
 from pseudoledger.statement.values import date_seconds, format_instant, length_seconds
 
 _DAY = 86_400
@@ -214,6 +215,17 @@ def issuer_cancels(case: Case) -> Findings:
             )
 
 
+def no_voucher_on_it(case: Case) -> Findings:
+    """An invoice that a voucher was presented for is credited, not cancelled."""
+    held = presented_for(case.book, case.invoice, case.now)
+    if held:
+        yield refuse(
+            "invoice.voucher",
+            "a voucher was presented for it: issue a credit note instead",
+            entry=held[0].entry,
+        )
+
+
 def fold_issued(case: Case) -> None:
     """Take the invoice into the book and mark what it bills."""
     said, lease = case.payload, case.lease
@@ -248,6 +260,15 @@ def fold_issued(case: Case) -> None:
     case.book.put(case.id, invoice)
     case.book.put(number_key(case.party, said.number), Taken(by=case.id, entry=case.index))
     _mark(case, invoice, case.id)
+
+
+def fold_issued_with_period(case: Case) -> None:
+    """Take the invoice into the book with its period, within which vouchers may pay it."""
+    fold_issued(case)
+    period = (case.payload.period.start_seconds, case.payload.period.until_seconds)
+    issued = case.book.get(Invoice, case.id)
+    assert issued is not None, "fold_issued put it"
+    case.book.change(case.id, issued, period=period)
 
 
 def _mark(case: Case, invoice: Invoice, billed_by: str | None) -> None:

@@ -12,6 +12,7 @@ from pseudoledger.contract.case import Case, Findings, refuse
 from pseudoledger.contract.rules import freezes
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.rules.invoice import number_is_new, number_key
+from pseudoledger.contract.rules.voucher_back import lower_to_share
 from pseudoledger.contract.things import Invoice, Lease, Payment, Taken
 from pseudoledger.statement.kinds.billing import Settled
 from pseudoledger.statement.values import INTEGER_MAX, ChainReference, Reference, round_half_even
@@ -253,6 +254,14 @@ def fold_credit(case: Case) -> None:
     case.book.put(number_key(case.party, said.number), Taken(by=case.id, entry=case.index))
 
 
+def fold_credit_in_full(case: Case) -> None:
+    """Lower the invoice: first what a dispute left to be credited, and what vouchers cover goes back to their issuer."""
+    before = case.invoice
+    fold_credit(case)
+    freezes.keep_credited(case, before)
+    lower_to_share(case, case.sub)
+
+
 def fold_declared(case: Case) -> None:
     """Count the payment until it is denied."""
     said = case.payload
@@ -329,12 +338,4 @@ FOLDS: MappingProxyType[str, Fold] = MappingProxyType(
     }
 )
 
-
-def fold_owed_credit(case: Case) -> None:
-    """Lower the invoice, and first what a dispute left to be credited."""
-    before = case.invoice
-    fold_credit(case)
-    freezes.keep_credited(case, before)
-
-
-FOLDS_2: MappingProxyType[str, Fold] = MappingProxyType({"credit.issued": fold_owed_credit})
+FOLDS_2: MappingProxyType[str, Fold] = MappingProxyType({"credit.issued": fold_credit_in_full})

@@ -20,7 +20,7 @@ class BilledLine(Thing, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Invoice(Thing, frozen=True, kw_only=True, omit_defaults=True):
-    """An invoice and all that happened to it. open = total - credited - declared payments + refunds."""
+    """An invoice and all that happened to it. open = total - credited - voucher - declared payments + refunds."""
 
     lease: str
     contract: str
@@ -37,6 +37,8 @@ class Invoice(Thing, frozen=True, kw_only=True, omit_defaults=True):
     early_end: bool = False
     commission: tuple[str, str] | None = None
     """(mandate, invoice) that a broker's commission is for."""
+    period: tuple[int, int] | None = None
+    """Billed period; kept from the second rule set on."""
     issued_at: int
     accept_by: int
     due_at: int
@@ -57,12 +59,18 @@ class Invoice(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """Of what was disputed, what was decided for the issuer."""
     owed_credit_minor: int = 0
     """Of what was decided for the payer, what no credit note has given back yet."""
+    vouchers: tuple[str, ...] = ()
+    """What was presented for it and not taken back, oldest first."""
+    voucher_minor: int = 0
+    """What vouchers cover: redeemed, and neither credited nor clawed back."""
+    voucher_share_bps: int = 0
+    """Most that they may cover of its net less credits, as judged when one was last redeemed."""
     entry: int
 
     @property
     def open_minor(self) -> int:
         """What is still to be paid; negative where a refund is due."""
-        return self.total_minor - self.credited_minor - self.paid_minor
+        return self.total_minor - self.credited_minor - self.voucher_minor - self.paid_minor
 
 
 class Payment(Thing, frozen=True, kw_only=True, omit_defaults=True):

@@ -118,12 +118,12 @@ class Paper:
         return self.total_minor - self.prepaid_minor
 
 
-def prepaid_minor(_invoice: Invoice) -> int:
+def prepaid_minor(invoice: Invoice) -> int:
     """Return what of an invoice was paid in advance (BT-113): what vouchers met of it.
 
     Payments declared later are no part of the document.
     """
-    return 0
+    return invoice.voucher_minor
 
 
 def paper_of_invoice(

@@ -80,6 +80,7 @@ def invoice(key: str, thing: Invoice, now: int) -> InvoiceItem:
         net_minor=thing.net_minor,
         total_minor=thing.total_minor,
         credited_minor=thing.credited_minor,
+        voucher_minor=thing.voucher_minor,
         paid_minor=thing.paid_minor,
         confirmed_minor=thing.confirmed_minor,
         open_minor=thing.open_minor,

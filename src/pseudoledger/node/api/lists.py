@@ -172,6 +172,7 @@ def _leases(routes: APIRouter, node: Node) -> None:
                     **asdict(drawn),
                     "billed_minor": drawn.billed_minor,
                     "credited_minor": drawn.credited_minor,
+                    "voucher_minor": drawn.voucher_minor,
                     "paid_minor": drawn.paid_minor,
                     "disputed_minor": drawn.disputed_minor,
                     "owed_credit_minor": drawn.owed_credit_minor,

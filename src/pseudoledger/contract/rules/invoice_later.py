@@ -1,4 +1,4 @@
-"""Rules of invoices around disputes, from the second rule set on: what is disputed waits, the rest is billed."""
+"""Rules of invoices from the second rule set on: what is disputed waits, the rest is billed, vouchers pay a part."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bills_whole_reports(case: Case) -> Findings:
 def fold_issued(case: Case) -> None:
     """Take the invoice into the book; what is disputed of a report can be billed once that is over."""
     apart = freezes.billed_apart(case)
-    invoice.fold_issued(case)
+    invoice.fold_issued_with_period(case)
     freezes.keep_billed_apart(case, apart)
 
 
@@ -49,7 +49,15 @@ def fold_cancelled(case: Case) -> None:
     freezes.gone(case, case.sub, before)
 
 
-RULES_2 = MappingProxyType({"invoice.cancelled": (*invoice.RULES["invoice.cancelled"], bills_whole_reports)})
+RULES_2 = MappingProxyType(
+    {
+        "invoice.cancelled": (
+            *invoice.RULES["invoice.cancelled"],
+            invoice.no_voucher_on_it,
+            bills_whole_reports,
+        )
+    }
+)
 FOLDS_2: MappingProxyType[str, Fold] = MappingProxyType(
     {
         "invoice.issued": fold_issued,
