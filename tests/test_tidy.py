@@ -164,6 +164,7 @@ def test_every_locked_package_is_hashed():
 def test_dependencies_are_used_and_locked():
     """What the program declares it needs, some module imports; and the lock file has it."""
     modules = {
+        "common-expression-language": "cel",
         "prometheus-client": "prometheus_client",
         "sse-starlette": "sse_starlette",
         "pynacl": "nacl",

@@ -56,7 +56,19 @@ def test_the_wheel_holds_nothing_else(names):
     assert all(name.startswith(("pseudoledger/", "pseudoledger-")) for name in names)
     assert not [name for name in names if "test" in Path(name).name.lower() or "__pycache__" in name]
     suffixes = {Path(name).suffix for name in names if name.startswith("pseudoledger/")}
-    assert suffixes <= {".py", ".typed", ".csv", ".json", ".md", ".yaml", ".html", ".css", ".js", ".png"}
+    assert suffixes <= {
+        ".py",
+        ".typed",
+        ".csv",
+        ".json",
+        ".md",
+        ".toml",
+        ".yaml",
+        ".html",
+        ".css",
+        ".js",
+        ".png",
+    }
 
 
 def test_building_twice_gives_the_same_bytes(wheel, tmp_path):

@@ -16,10 +16,11 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from pseudoledger.contract.ruleset import NAMES
 from pseudoledger.statement.kinds import KINDS, Kind
 from pseudoledger.statement.values import Sealable, Value
 
-FAMILIES = ("ledger", "identity", "market", "lease", "delivery", "usage", "billing")
+FAMILIES = tuple(dict.fromkeys(kind.family for kind in KINDS.values()))
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SEALED = "_sd holds exactly one digest for each sealable field that is not in the clear, sorted"
 
@@ -55,9 +56,10 @@ def kinds_page() -> str:
 
 def _kind_section(kind: Kind) -> str:
     sender = "" if kind.from_network else " Signed with the ledger's own keys, never taken from a peer."
+    since = "" if kind.since == 1 else f" Since rule set `{NAMES[kind.since - 1]}`."
     return (
         f"### {kind.name}\n\n{_summary(kind.model)}\n\n"
-        f"`v` {kind.v}; `sub` is {kind.subject.value}.{sender} [Schema](schema/{schema_name(kind)})\n\n"
+        f"`v` {kind.v}; `sub` is {kind.subject.value}.{since}{sender} [Schema](schema/{schema_name(kind)})\n\n"
         f"{_fields_table(kind.model)}{_conditions_text(kind.model)}"
     )
 

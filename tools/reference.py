@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/reference, or says with --check which of them are out of step.
+"""Writes the generated parts of docs/reference and the files of rule sets in preparation, or says with --check which of them are out of step.
 
 python tools/reference.py            make docs
 python tools/reference.py --check    part of make check
@@ -11,8 +11,10 @@ from pathlib import Path
 
 from commands import cli_page
 from dictionary import kinds_page, schemas
+from exports import export_page
 from http_api import http_page
-from rulebook import errors_page, rules_page, tables_page
+from packbook import packs_page, schema_text
+from rulebook import errors_page, rule_set_files, rules_page, tables_page
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
@@ -22,8 +24,11 @@ def pages() -> dict[str, str]:
     return {
         "cli.md": cli_page(),
         "errors.md": errors_page(),
+        "export.md": export_page(),
         "http.md": http_page(),
         "kinds.md": kinds_page(),
+        "packs.md": packs_page(),
+        "review.schema.json": schema_text(),
         "rules.md": rules_page(),
         "tables.md": tables_page(),
         **{f"schema/{name}": text for name, text in schemas().items()},
@@ -56,12 +61,16 @@ def write() -> None:
 def main() -> None:
     """Write, or check."""
     if sys.argv[1:] == ["--check"]:
-        stale = out_of_step()
+        stale = [str(path) for path, raw in rule_set_files().items() if path.read_bytes() != raw]
+        stale += out_of_step()
         if stale:
             sys.exit("out of step with the code: " + ", ".join(stale) + "; run make docs")
     elif sys.argv[1:]:
         sys.exit(__doc__)
     else:
+        # First, because the pages name the hashes of these files.
+        for path, raw in rule_set_files().items():
+            path.write_bytes(raw)
         write()
 
 

@@ -18,47 +18,76 @@ from pseudoledger import errors
 from pseudoledger.cli.failure import exit_code
 from pseudoledger.contract import ruleset
 from pseudoledger.contract.case import Rule
-from pseudoledger.contract.judge import STAGES
-from pseudoledger.contract.rules import common
-from pseudoledger.contract.tables import TABLE_NAMES, file_hash, shipped
-from pseudoledger.statement.kinds import KINDS
+from pseudoledger.contract.tables import TABLE_NAMES, contracts_dir, file_hash, shipped
 
 _SRC = Path(pseudoledger.__file__).parent
-_SHARED = {rule.__name__ for stage in (*common.GATE, common.ALWAYS) for rule in stage}
 
 
 def rules_page() -> str:
-    """Write docs/reference/rules.md."""
+    """Write docs/reference/rules.md: the newest rule set, and where the earlier ones differ."""
+    rule_set = ruleset.newest()
+    stages_of = rule_set.stages
+    gate, always = stages_of["pool.declared"][:-2], stages_of["pool.declared"][-2]
     out = [
         "# Rules\n",
         (
-            f"Rule set `{ruleset.NEWEST}`, written from the rules by `make docs`. A statement meets its rules in"
+            f"Rule set `{rule_set.name}`, written from the rules by `make docs`. A statement meets its rules in"
             " stages; a stage runs only if the ones before found nothing, and within a stage every rule gives all its"
             " reasons. Before any rule a statement has to be well-formed, signed, and of a known kind: see"
-            " [errors](errors.md). *Refused with* lists the stable codes.\n"
+            " [errors](errors.md). *Refused with* lists the stable codes. Ledgers founded under an earlier set go on"
+            " under it; [what differs](#earlier-rule-sets) stands at the end.\n"
         ),
         "## Every statement\n",
         "All kinds but the founding meet stage 1, then stage 2.\n",
-        _rules_table([(number, stage) for number, stage in enumerate(common.GATE, 1)]),
+        _rules_table([(number, stage) for number, stage in enumerate(gate, 1)]),
         "## Every statement of a party\n",
         (
-            "All kinds of the families market, lease, delivery, usage and billing meet these next, and then the rules"
-            " of their kind.\n"
+            "All kinds but those of the families ledger and identity meet these next, and then the rules of their"
+            " kind.\n"
         ),
-        _rules_table([(len(common.GATE) + 1, common.ALWAYS)]),
+        _rules_table([(len(gate) + 1, always)]),
     ]
-    for kind in KINDS.values():
-        stages = STAGES[kind.name]
+    for kind in rule_set.kinds.values():
+        stages = stages_of[kind.name]
         out.append(f"## {kind.name}\n")
         own = tuple(rule for rule in stages[-1] if len(stages) == 1 or not _from_common_stage(rule, stages))
-        if stages[: len(common.GATE)] != common.GATE:
+        if stages[: len(gate)] != gate:
             out.append("Meets no rules but these.\n")
-        elif len(stages) > len(common.GATE) + 1:
+        elif len(stages) > len(gate) + 1:
             out.append("After the rules of every statement and of every statement of a party:\n")
         else:
             out.append("After the rules of every statement:\n")
         out.append(_rules_table([(len(stages), own)]) if own else "No rules of its own.\n")
     out += ["## Codes\n", "Every code that a rule refuses with, and which rules do.\n", _codes_table()]
+    out += ["## Earlier rule sets\n"]
+    for earlier, later in zip(ruleset.NAMES, ruleset.NAMES[1:], strict=False):
+        out.append(_differences(ruleset.named(earlier), ruleset.named(later)))
+    return "\n".join(out)
+
+
+def _differences(earlier: ruleset.RuleSet, later: ruleset.RuleSet) -> str:
+    """Say what a rule set does not have that the next one has, and the rules that differ."""
+    missing = [f"`{kind.name}`" for key, kind in later.kinds.items() if key not in earlier.kinds]
+    rows: dict[tuple[str, str], list[str]] = {}
+    for name, stages in earlier.stages.items():
+        before = [_name(rule) for stage in stages for rule in stage]
+        after = [_name(rule) for stage in later.stages[name] for rule in stage]
+        only = tuple(
+            ", ".join(f"`{rule}`" for rule in here if rule not in there)
+            for here, there in ((before, after), (after, before))
+        )
+        if any(only):
+            rows.setdefault((only[0], only[1]), []).append(f"`{name}`")
+    out = [f"### {earlier.name}\n"]
+    out.append(
+        f"Kinds that it does not know: {', '.join(missing)}.\n" if missing else "It has the same kinds.\n"
+    )
+    if rows:
+        out += [f"| rules here | in their place under `{later.name}` | kinds |", "|---|---|---|"]
+        out += [f"| {here} | {there} | {', '.join(kinds)} |" for (here, there), kinds in rows.items()]
+        out.append("")
+    else:
+        out.append("The rules of the kinds that both have are the same.\n")
     return "\n".join(out)
 
 
@@ -122,7 +151,8 @@ def _code_of_call(node: ast.Call) -> set[str]:
 
 def _codes_table() -> str:
     users: dict[str, set[str]] = {}
-    for stages in STAGES.values():
+    every = (stages for rule_set in ruleset.released().values() for stages in rule_set.stages.values())
+    for stages in every:
         for rule in (rule for stage in stages for rule in stage):
             for code in codes_of(rule):
                 users.setdefault(code, set()).add(_name(rule))
@@ -202,8 +232,11 @@ def _given_codes(node: ast.Call) -> Iterator[str]:
 
 def tables_page() -> str:
     """Write docs/reference/tables.md."""
-    rule_set = ruleset.newest()
-    described = json.loads(shipped(f"rules/{ruleset.NEWEST}.json"))
+    sets = [
+        (rule_set, json.loads(shipped(f"rules/{rule_set.name}.json")))
+        for rule_set in ruleset.released().values()
+    ]
+    newest = sets[-1][1]
     out = [
         "# Tables and rule sets\n",
         (
@@ -211,11 +244,14 @@ def tables_page() -> str:
             " `contracts/`; where their facts come from stands in `contracts/tables/README.md`.\n"
         ),
         "## Rule sets\n",
-        "| name | kinds | SHA-256 |",
-        "|---|---|---|",
-        f"| `{rule_set.name}` | {len(described['kinds'])} | `{rule_set.sha256}` |\n",
-        "Limits of the newest: "
-        + ", ".join(f"{name} {size:,}" for name, size in described["limits"].items())
+        "| name | kinds | SHA-256 | |",
+        "|---|---|---|---|",
+        *(
+            f"| `{rule_set.name}` | {len(described['kinds'])} | `{rule_set.sha256}` | {_standing(rule_set)} |"
+            for rule_set, described in sets
+        ),
+        "\nLimits of the newest: "
+        + ", ".join(f"{name} {size:,}" for name, size in newest["limits"].items())
         + ".\n",
         "## Tables\n",
         "| name | rows | columns | SHA-256 |",
@@ -227,3 +263,16 @@ def tables_page() -> str:
         columns = ", ".join(f"`{column}`" for column in head)
         out.append(f"| `{name}` | {len(rows):,} | {columns} | `{file_hash(raw)}` |")
     return "\n".join(out) + "\n"
+
+
+def _standing(rule_set: ruleset.RuleSet) -> str:
+    return "in preparation: still changes" if rule_set.name in ruleset.IN_PREPARATION else "released"
+
+
+def rule_set_files() -> dict[Path, bytes]:
+    """Return what the files of rule sets in preparation have to hold; those of released ones never change."""
+    return {
+        contracts_dir() / "rules" / f"{name}.json": ruleset.describe(number)
+        for number, name in enumerate(ruleset.NAMES, 1)
+        if name in ruleset.IN_PREPARATION
+    }

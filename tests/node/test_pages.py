@@ -11,6 +11,7 @@ import httpx
 import pytest
 from pages_site import PAGES, Played, Read
 
+from pseudoledger.contract.ageing import receivable
 from pseudoledger.contract.things import Invoice
 from pseudoledger.ledger.checkpoint import sign_checkpoint
 from pseudoledger.ledger.fork import ForkProof, format_fork
@@ -18,7 +19,6 @@ from pseudoledger.ledger.note import format_note
 from pseudoledger.node.node import MirrorStanding, Role, Standing, WitnessStanding
 from pseudoledger.node.pages import lists, show
 from pseudoledger.node.pages.dictionary import fields
-from pseudoledger.node.pages.invoices import age_of
 from pseudoledger.node.pages.language import CODES, choose, language
 from pseudoledger.node.pages.site import SECURITY_POLICY
 from pseudoledger.statement.kinds import KINDS
@@ -366,16 +366,19 @@ def test_invoices_are_told_by_age(site, as_it_was):
     assert "long-context" in whole
     assert "train-and-serve" not in whole.partition("Amount")[2]
     owed = site.played.stage.book.get(Invoice, site.played.invoice)
-    ages = {days: age_of(owed, owed.due_at + days * 86_400) for days in (-1, 0, 30, 31, 60, 61, 90, 91)}
+    ages = {
+        days: receivable("", owed, owed.due_at + days * 86_400).age
+        for days in (-1, 0, 29, 30, 59, 60, 89, 90)
+    }
     assert ages == {
         -1: "current",
-        0: "0-30",
-        30: "0-30",
-        31: "31-60",
-        60: "31-60",
-        61: "61-90",
-        90: "61-90",
-        91: "91-",
+        0: "1-30",
+        29: "1-30",
+        30: "31-60",
+        59: "31-60",
+        60: "61-90",
+        89: "61-90",
+        90: "91-",
     }
     as_it_was.now = owed.due_at + 100 * 86_400
     read = site.read("/invoices", "ar")

@@ -1,5 +1,7 @@
 """`pl serve`: what goes in over HTTP is judged, sealed and answered with a receipt; abuse is turned away."""
 
+import asyncio
+import base64
 import json
 import os
 import signal
@@ -12,7 +14,10 @@ from pathlib import Path
 import cbor2
 import httpx
 import pytest
+import uvicorn
+import uvloop
 from processes import ORIGIN
+from uvicorn.server import ServerState
 
 from pseudoledger.errors import MalformedError
 from pseudoledger.identity.keys import key_from_did
@@ -21,7 +26,7 @@ from pseudoledger.ledger.note import parse_note
 from pseudoledger.ledger.receipt import decode_receipt, verify_receipt
 from pseudoledger.ledger.tiles import Bundle, format_path, parse_bundle
 from pseudoledger.ledger.transparent import attach
-from pseudoledger.node import bodies
+from pseudoledger.node import bodies, serving
 from pseudoledger.node.limits import Buckets, WriteTokens, add_token
 from pseudoledger.statement import envelope
 
@@ -118,14 +123,94 @@ def test_tiles_and_checkpoint_agree_and_are_cacheable(founded):
         assert size == 8, "an idle node publishes what it sealed"
         checkpoint = verify_checkpoint(answer.content, ORIGIN, [log_key(ORIGIN, key_from_did(founded.key))])
         assert checkpoint.checkpoint.origin == ORIGIN
-        headers = {"if-none-match": answer.headers["etag"]}
-        assert httpx.get(f"{node.url}/checkpoint", headers=headers).status_code == 304
+        for known in (answer.headers["etag"], f'"other", {answer.headers["etag"]}', "*"):
+            unchanged = httpx.get(f"{node.url}/checkpoint", headers={"if-none-match": known})
+            assert (unchanged.status_code, unchanged.headers["etag"]) == (304, answer.headers["etag"])
+        assert httpx.get(f"{node.url}/checkpoint", headers={"if-none-match": '"other"'}).status_code == 200
+        assert httpx.head(f"{node.url}/checkpoint").headers["etag"] == answer.headers["etag"]
+        assert httpx.post(f"{node.url}/checkpoint").status_code == 405
         bundle = Bundle(0, size)
         held = parse_bundle(bundle, httpx.get(f"{node.url}/{format_path(bundle)}").content)
         assert [held[index] for index in (2, 4, 6)] == raws
         assert httpx.get(f"{node.url}/tile/0/000.p/9").status_code == 404
         assert httpx.get(f"{node.url}/tile/0/001").status_code == 404
         assert httpx.get(f"{node.url}/tile/0/000.p/4").headers["cache-control"].startswith("public")
+
+
+def test_the_checkpoint_is_read_by_scripts_of_allowed_origins_alone(founded):
+    with founded.serve("--cors-origin", "https://reader.example") as node:
+        for origin, allowed in (
+            ("https://reader.example", "https://reader.example"),
+            ("https://x.example", None),
+        ):
+            answer = httpx.get(f"{node.url}/checkpoint", headers={"origin": origin})
+            assert (answer.status_code, answer.headers.get("access-control-allow-origin")) == (200, allowed)
+            plain = httpx.get(f"{node.url}/checkpoint")
+            assert answer.content == plain.content
+            for name in (
+                "etag",
+                "cache-control",
+                "content-type",
+                "content-security-policy",
+                "x-frame-options",
+            ):
+                assert answer.headers[name] == plain.headers[name]
+
+
+def test_an_idle_node_is_ready(founded):
+    with founded.serve() as node:
+        assert httpx.get(f"{node.url}/ready").json() == {"status": "ok"}
+
+
+def test_what_one_batch_holds_twice_or_refuses_has_its_receipt_or_reasons(founded):
+    party = founded.party()
+    first, second, third = (party.pool(f"P-{number}") for number in range(3))
+    with founded.serve() as node:
+        assert post(node.url, first).status_code == 201
+        content = b"".join([second, first, b"\xd2\x84\x40\xa0\x40\x40", third, second])
+        headers = {"content-type": "application/cose-seq"}
+        answers = httpx.post(f"{node.url}/api/v1/batch", content=content, headers=headers).json()
+        assert [answer.get("known") for answer in answers] == [False, True, None, False, True]
+        for raw, answer in zip((second, first, None, third, second), answers, strict=True):
+            if raw is None:
+                assert answer["findings"]
+            else:
+                receipt = base64.b64decode(answer["receipt"])
+                assert verify_receipt(receipt, raw, founded.key, ORIGIN).leaf_index == answer["index"]
+
+
+def test_a_connection_that_sends_no_head_is_closed(monkeypatch):
+    monkeypatch.setattr(serving, "IDLE_SECONDS", 0.2)
+
+    async def bare(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async def converse():
+        config = uvicorn.Config(bare, http=serving._ImpatientProtocol, lifespan="off", loop="uvloop")
+        config.load()
+        state = ServerState()
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: serving._ImpatientProtocol(config=config, server_state=state, app_state={}),
+            "127.0.0.1",
+            0,
+        )
+        address = server.sockets[0].getsockname()
+        reader, writer = await asyncio.open_connection(*address)
+        for _ in range(3):
+            writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert (await reader.readuntil(b"\r\n\r\nok")).startswith(b"HTTP/1.1 200")
+            await asyncio.sleep(0.15)
+        writer.write(b"GET / HTTP/1.1\r\nhost:")
+        assert await reader.read() == b"", "an unfinished head is not waited for"
+        silent, other = await asyncio.open_connection(*address)
+        assert await silent.read() == b"", "nor a first one that never begins"
+        writer.close()
+        other.close()
+        server.close()
+
+    uvloop.run(converse())
 
 
 def test_the_keys_are_cose_keys(founded):
@@ -262,14 +347,10 @@ def test_token_files_are_read_strictly(tmp_path):
 
 
 async def slow():
-    import asyncio
-
     await asyncio.sleep(3600)
 
 
 def test_a_body_that_does_not_come_is_cut_off(monkeypatch):
-    import asyncio
-
     monkeypatch.setattr(bodies, "BODY_SECONDS", 0.01)
     with pytest.raises(bodies.BodyRefused) as error:
         asyncio.run(bodies.read_body({"headers": []}, slow, 10))

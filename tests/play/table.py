@@ -11,7 +11,7 @@ from typing import Any
 from play.papers import START
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.case import Case
-from pseudoledger.contract.ruleset import newest, newest_tables, rules_for, tables_for
+from pseudoledger.contract.ruleset import NEWEST, RuleSet, named, newest_tables, rules_for, tables_for
 from pseudoledger.contract.things import Pins
 from pseudoledger.errors import Finding, MalformedError
 from pseudoledger.identity.keys import Signer
@@ -94,21 +94,23 @@ class Attempt:
 class Table:
     """One ledger, founded at `start`. Times are Unix seconds; `later` turns the clock."""
 
-    def __init__(self, *, start: int = START, policy: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *, start: int = START, policy: dict[str, Any] | None = None, rules: str = NEWEST
+    ) -> None:
         self.shelf = MemoryShelf()
         self.book = Book(self.shelf)
         self.frontier = Frontier()
         self.history: list[Accepted] = []
         self.time_ms = start * 1000
         self._random = count(1)
-        rules = newest()
+        pinned = named(rules)
         founding = {
             "type": "ledger.founded",
             "v": 1,
             "origin": ORIGIN,
             "nonce": "00" * 32,
             "ledger_key": LEDGER.did,
-            "rules": {"name": rules.name, "sha256": rules.sha256},
+            "rules": {"name": pinned.name, "sha256": pinned.sha256},
             "tables": [{"name": name, "sha256": sha} for name, sha in newest_tables()],
             "mode": "single",
             "policy": {**POLICY, **(policy or {})},
@@ -205,8 +207,11 @@ class Table:
             raw = self.sign(who, tree, sub, **options)
         except MalformedError as error:
             return error.findings
-        case = self.case(raw)
-        return rules_for(self._pins(case.payload)).judge(case)
+        try:
+            case = self.case(raw)
+        except MalformedError as error:
+            return error.findings
+        return rules_of(case).judge(case)
 
     def codes(
         self, who: Signer, tree: dict[str, Any], sub: str | None = None, **options: Any
@@ -222,11 +227,13 @@ class Table:
         """Put a statement before the book: decoded, verified and parsed."""
         statement = envelope.decode(raw)
         statement.verify()
-        payload = parse(statement.payload)
+        ledger = self.book.ledger
+        known = KINDS if ledger is None else rules_for(ledger.pins).kinds
+        payload = parse(statement.payload, known)
         return self._case(statement, payload, len(self.history) if index is None else index)
 
     def _case(self, statement: Statement, payload: Payload, index: int) -> Case:
-        pins = self._pins(payload)
+        pins = _pins(self.book, payload)
         return Case(
             book=self.book,
             statement=statement,
@@ -236,13 +243,6 @@ class Table:
             tables=tables_for(pins),
             policy=pins.read_policy(),
         )
-
-    def _pins(self, payload: Payload) -> Pins:
-        ledger = self.book.ledger
-        if ledger is not None:
-            return ledger.pins
-        assert isinstance(payload, LedgerFounded)
-        return Pins.of(payload.rules, payload.tables, payload.policy)
 
     @property
     def policy(self) -> Policy:
@@ -258,7 +258,7 @@ class Table:
             return Refusal(findings=error.findings)
         if not kind_of(case.payload).from_network and case.statement.iss != FOUNDER.did:
             return Refusal(findings=(Finding(code="statement.not_from_network", message="ledger's own"),))
-        rules = rules_for(self._pins(case.payload))
+        rules = rules_of(case)
         findings = rules.judge(case)
         if findings:
             return Refusal(findings=findings)
@@ -315,9 +315,24 @@ class Table:
         for item in self.history:
             fresh.time_ms = item.time_ms
             case = fresh._case(item.statement, item.payload, item.index)
-            rules = rules_for(fresh._pins(item.payload))
+            rules = rules_of(case)
             assert rules.judge(case) == (), f"entry {item.index} is refused when replayed"
             rules.fold(case)
             if item.payload.type == "block.sealed":
                 fresh._commit()
         return fresh.shelf.rows
+
+
+def rules_of(case: Case) -> RuleSet:
+    """The rule set that judges a case: the one in force, the one that a founding names, or else the newest."""
+    if case.book.ledger is None and not isinstance(case.payload, LedgerFounded):
+        return named(NEWEST)
+    return rules_for(_pins(case.book, case.payload))
+
+
+def _pins(book: Book, payload: Payload) -> Pins:
+    ledger = book.ledger
+    if ledger is not None:
+        return ledger.pins
+    assert isinstance(payload, LedgerFounded)
+    return Pins.of(payload.rules, payload.tables, payload.policy)

@@ -71,10 +71,9 @@ def test_closing_ends_the_child(worker):
 def test_the_child_ends_with_its_parent():
     script = """
         import sys
-        from pseudoledger.identity.keys import verify_chunk
-        from pseudoledger.registrar.intake import second_verifier
+        from pseudoledger.registrar.intake import second_reader
         from pseudoledger.workers import Worker
-        worker = Worker(second_verifier)
+        worker = Worker(second_reader)
         worker.ask([])
         worker.answer()
         print(worker._process.pid, flush=True)
@@ -156,21 +155,33 @@ def test_a_call_left_half_way_does_not_answer_the_next(reader, statements):
     assert codes([item for part in reader.read(statements[::-1]) for item in part]) == EXPECTED[::-1]
 
 
+def test_large_statements_fill_no_line_in_both_directions(reader):
+    signer = Signer.from_seed(bytes(32))
+    raws = [
+        envelope.sign_bytes(
+            signer, b'{"n":%d,"x":"%s"}' % (n, b"x" * size), sub=signer.did, aud="0" * 64, iat=1_700_000_000
+        )
+        for n, size in enumerate([60_000, 10, 9_000, 20_000] * 75)
+    ]
+    taken = [item for part in reader.read(raws) for item in part]
+    assert [item.raw for item in taken] == raws
+    assert reader._second is not None, "the second process took part"
+
+
 def test_a_script_without_a_main_guard_is_not_run_twice(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         textwrap.dedent(
             """
-            from pseudoledger.identity.keys import Signed
-            from pseudoledger.registrar.intake import second_verifier
+            from pseudoledger.registrar.intake import second_reader
             from pseudoledger.workers import Worker
             print("once")
-            worker = Worker(second_verifier)
-            worker.ask([Signed("did:key:zNone", b"", b"")])
+            worker = Worker(second_reader)
+            worker.ask([b"nothing"])
             print(type(worker.answer()[0]).__name__)
             worker.close()
             """
         )
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["once", "InvalidSignature"]
+    assert done.stdout.split() == ["once", "Refused"]

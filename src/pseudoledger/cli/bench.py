@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +17,11 @@ import typer
 from pseudoledger.bench.measure import Figure
 from pseudoledger.bench.proofs import bench_proofs
 from pseudoledger.bench.register import bench_register
+from pseudoledger.bench.review import bench_review
 from pseudoledger.bench.verify import bench_verify
 from pseudoledger.cli.command import JsonOption, plain
 from pseudoledger.cli.failure import WrongUse
-from pseudoledger.cli.show import Column, Row, Sheet, present, progress
+from pseudoledger.cli.show import Row, progress, say
 from pseudoledger.identity.keys import cores
 
 app = typer.Typer()
@@ -47,8 +51,9 @@ def _bench_sync(directory: Path, *, entries: int) -> Iterator[Figure]:
 BENCHES = {
     "register": Bench(run=bench_register, entries=20_000),
     "verify": Bench(run=bench_verify, entries=100_000),
+    "review": Bench(run=bench_review, entries=100_000),
     "proofs": Bench(run=bench_proofs, entries=1_000_000),
-    "serve": Bench(run=_bench_serve, entries=60_000),
+    "serve": Bench(run=_bench_serve, entries=40_000),
     "sync": Bench(run=_bench_sync, entries=60_000),
 }
 
@@ -72,19 +77,57 @@ def bench(
 ) -> None:
     """Measure the hot paths of this machine: medians of several runs, beside a limit taken in the same run.
 
+    Figures are printed as they come, so that a bench which fails leaves those before it; with --json they are
+    the elements of one array.
+
     Rates depend on the machine and on what else it does; compare the shares of the limit.
     """
     chosen = names or list(BENCHES)
     unknown = [name for name in chosen if name not in BENCHES]
     if unknown:
         raise WrongUse(f"there is no bench {unknown[0]!r}", hint=f"choose from: {', '.join(BENCHES)}")
-    rows: list[Row] = []
-    for name in chosen:
-        one = BENCHES[name]
-        with progress(name, None), tempfile.TemporaryDirectory(dir=directory, prefix="pl-bench-") as place:
-            rows += [_row(name, figure) for figure in one.run(Path(place), entries=entries or one.entries)]
-    note = f"{cores()} cores, {datetime.now(tz=UTC):%Y-%m-%d}; share = figure / limit of the same run"
-    present(Sheet(title="bench", columns=_COLUMNS, rows=rows, note=note), as_json=as_json)
+    with _printed(as_json=as_json) as tell:
+        for name in chosen:
+            one = BENCHES[name]
+            with (
+                progress(name, None),
+                tempfile.TemporaryDirectory(dir=directory, prefix="pl-bench-") as place,
+            ):
+                for figure in one.run(Path(place), entries=entries or one.entries):
+                    tell(_row(name, figure))
+
+
+@contextmanager
+def _printed(*, as_json: bool) -> Iterator[Callable[[Row], None]]:
+    """Print each figure as it comes; what was measured stands there, as valid JSON too, whatever fails later."""
+    if as_json:
+        opening = "[\n"
+
+        def tell(row: Row) -> None:
+            nonlocal opening
+            sys.stdout.write(f"{opening} {json.dumps(row, ensure_ascii=False)}")
+            sys.stdout.flush()
+            opening = ",\n"
+
+        try:
+            yield tell
+        finally:
+            sys.stdout.write("[]\n" if opening == "[\n" else "\n]\n")
+        return
+    say(_line([title for title, _, _ in _COLUMNS]), style="bold")
+    yield lambda row: say(_line([form(row) for _, form, _ in _COLUMNS]))
+    say(
+        f"{cores()} cores, {datetime.now(tz=UTC):%Y-%m-%d}; share = figure / limit of the same run",
+        style="dim",
+    )
+
+
+def _line(texts: Sequence[str]) -> str:
+    cells = [
+        text.rjust(abs(width)) if width < 0 else text.ljust(width)
+        for text, (_, _, width) in zip(texts, _COLUMNS, strict=True)
+    ]
+    return "  ".join(cells).rstrip()
 
 
 def _row(bench_name: str, figure: Figure) -> Row:
@@ -105,13 +148,14 @@ def _share(row: Row) -> str:
     return "" if row["share"] is None else f"{row['share']:.2f} of {row['limit']}"
 
 
-_COLUMNS = (
-    Column(title="what", form=lambda row: str(row["name"])),
-    Column(title="figure", form=lambda row: f"{row['value']:,.6g}", right=True),
-    Column(title="unit", form=lambda row: str(row["unit"])),
-    Column(title="goal", form=lambda row: str(row["goal"]), right=True),
-    Column(title="met", form=lambda row: {True: "yes", False: "no", None: ""}[row["met"]]),
-    Column(title="share of the limit", form=_share),
+_COLUMNS: tuple[tuple[str, Callable[[Row], str], int], ...] = (
+    ("what", lambda row: str(row["name"]), 56),
+    ("figure", lambda row: f"{row['value']:,.6g}", -9),
+    ("unit", lambda row: str(row["unit"]), 16),
+    ("goal", lambda row: str(row["goal"]), -8),
+    ("met", lambda row: {True: "yes", False: "no", None: ""}[row["met"]], 3),
+    ("share of the limit", _share, 18),
 )
+"""Title, form and width of what stands in a line; a negative width keeps to the right."""
 
 APPS = (app,)

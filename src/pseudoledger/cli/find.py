@@ -36,7 +36,6 @@ from pseudoledger.contract.things import (
     Usage,
 )
 from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
-from pseudoledger.statement.kinds import Subject
 
 T = TypeVar("T", bound=Thing)
 
@@ -44,21 +43,6 @@ PREFIX_MIN = 6
 """Fewest hex digits that may stand for an id."""
 CANDIDATES_SHOWN = 4
 _HEX = re.compile(r"[0-9a-f]{6,64}", re.ASCII)
-
-
-SUBJECTS: MappingProxyType[Subject, tuple[type[Thing], ...]] = MappingProxyType(
-    {
-        Subject.OFFER: (Offer,),
-        Subject.DEMAND: (Demand,),
-        Subject.OFFER_OR_DEMAND: (Offer, Demand),
-        Subject.MANDATE: (Mandate,),
-        Subject.BID: (Bid,),
-        Subject.LEASE: (Lease,),
-        Subject.INVOICE: (Invoice,),
-        Subject.PAYMENT: (Payment,),
-    }
-)
-"""Among which things the subject of a kind is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

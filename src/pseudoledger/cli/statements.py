@@ -22,11 +22,14 @@ from pseudoledger.cli.command import (
     show_outcomes,
 )
 from pseudoledger.cli.desk import Desk, read_file, write_file
+from pseudoledger.cli.disclosures import disclosures_of
 from pseudoledger.cli.examples import example
 from pseudoledger.cli.failure import WrongUse
-from pseudoledger.cli.find import SUBJECTS, find_any, party_name
+from pseudoledger.cli.find import find_any, party_name
 from pseudoledger.cli.nodes import NodeKeyOption, NodeOption, place_of
 from pseudoledger.cli.show import Column, Facts, Sheet, present, print_json, progress, when
+from pseudoledger.contract.ruleset import NAMES
+from pseudoledger.contract.things import THING_OF_SUBJECT
 from pseudoledger.errors import MalformedError, PseudoledgerError
 from pseudoledger.ledger.transparent import detach
 from pseudoledger.registrar import Registered
@@ -68,6 +71,7 @@ def _kinds() -> Sheet:
             "kind": kind.name,
             "v": kind.v,
             "about": kind.subject.value,
+            "since": NAMES[kind.since - 1],
             "says": (kind.model.__doc__ or "").split("\n")[0],
         }
         for kind in KINDS.values()
@@ -76,6 +80,7 @@ def _kinds() -> Sheet:
     columns = (
         Column(title="kind", form=lambda row: row["kind"]),
         Column(title="about", form=lambda row: row["about"]),
+        Column(title="since", form=lambda row: row["since"]),
         Column(title="says", form=lambda row: row["says"], wide=True),
     )
     return Sheet(title="Kinds of statement", columns=columns, rows=rows)
@@ -142,7 +147,7 @@ def _tree(file: Path) -> dict[str, Any]:
 
 def _subject(desk: Desk, kind: Kind, about: str | None) -> str | None:
     """Resolve what a statement is about by its kind."""
-    classes = SUBJECTS.get(kind.subject)
+    classes = THING_OF_SUBJECT.get(kind.subject)
     if classes is None:
         return about
     if about is None:
@@ -220,7 +225,7 @@ def show(
     tree = orjson.loads(statement.payload)
     kept = disclosures or desk.disclosures / f"{statement.id}.disclosures.json"
     opened = [
-        _opened(statement, text) for text in _disclosures(kept, statement.id, named=disclosures is not None)
+        _opened(statement, text) for text in disclosures_of(kept, statement.id, named=disclosures is not None)
     ]
     block = desk.ledger.block_of(index) if index is not None else None
     issuer = party_name(desk, statement.iss) if index is not None else statement.iss
@@ -290,21 +295,6 @@ def whole_id(desk: Desk, text: str) -> str:
     if len(found) > 1:
         raise WrongUse(f"several statements begin with {text!r}", hint="give more of the id")
     return found[0] if found else ""
-
-
-def _disclosures(path: Path, statement_id: str, *, named: bool) -> list[str]:
-    """Read a disclosure file; one that was not named is read only if it is there."""
-    if not named and not path.is_file():
-        return []
-    try:
-        tree = orjson.loads(read_file(path))
-        if tree["statement"] != statement_id:
-            raise MalformedError(
-                f"{path} opens another statement, {tree['statement']}", code="disclosure.form"
-            )
-        return [str(text) for text in tree["disclosures"]]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        raise MalformedError(f"{path} is not a disclosure file", code="disclosure.form") from None
 
 
 def _opened(statement: envelope.Statement, text: str) -> dict[str, Any]:

@@ -1,20 +1,30 @@
-"""Judging and folding: every kind's rules and its fold, in one table.
+"""Judging and folding: every kind's rules and its fold, in one table for each rule set.
 
-`judge` is a pure function of the case; `fold` takes an accepted statement into the book. The registrar, the
-verifier and every mirror call the same two.
+`Judge.judge` is a pure function of the case; `Judge.fold` takes an accepted statement into the book. The
+registrar, the verifier and every mirror call the same two. Rule sets share the functions of `contract.rules`
+and differ in which of them they list: a module's `RULES` and `FOLDS` are those of the first set, its `RULES_2`
+and `FOLDS_2` what the second one adds or lists anew. A function that a released set lists never changes what
+it answers; a set that wants another answer lists another function.
 """
 
 from __future__ import annotations
 
-from types import MappingProxyType
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType, ModuleType
+from typing import Any
 
 from pseudoledger.contract import amounts, apart, book, case, derive, stock
 from pseudoledger.contract.case import Case, Rule
 from pseudoledger.contract.rules import (
     amendment,
+    asset,
     bid,
+    capital,
+    claim,
     common,
     delivery,
+    dispute,
     ending,
     identity,
     invoice,
@@ -26,65 +36,96 @@ from pseudoledger.contract.rules import (
     sublease,
     terms,
     usage,
+    voucher,
 )
+from pseudoledger.contract.rules.common import Fold
 from pseudoledger.errors import Finding
-from pseudoledger.statement.kinds import KINDS
+from pseudoledger.statement.kinds import Kind, kinds_under
 
-_PARTY_FAMILIES = (market, bid, lease, ending, amendment, delivery, usage, invoice, payment)
-
-
-def _stages() -> dict[str, tuple[tuple[Rule, ...], ...]]:
-    """Build for each kind its stages; a stage runs only if those before found nothing."""
-    stages: dict[str, tuple[tuple[Rule, ...], ...]] = {"ledger.founded": (ledger.RULES["ledger.founded"],)}
-    for kind, rules in {**ledger.RULES, **identity.RULES}.items():
-        stages.setdefault(kind, (*common.GATE, rules))
-    for family in _PARTY_FAMILIES:
-        for kind, rules in family.RULES.items():
-            stages[kind] = (*common.GATE, common.ALWAYS, rules)
-    return stages
-
-
-STAGES = MappingProxyType(_stages())
-"""Rules of every kind, in stages."""
-
-FOLDS = MappingProxyType(
-    {
-        **ledger.FOLDS,
-        **identity.FOLDS,
-        **{kind: fold for family in _PARTY_FAMILIES for kind, fold in family.FOLDS.items()},
-    }
+_OWN_FAMILIES = (ledger, identity)
+"""Families whose kinds meet the gate and then their own rules alone."""
+_PARTY_FAMILIES = (
+    *(market, bid, lease, ending, amendment, delivery, usage, invoice, payment),
+    claim,
+    voucher,
+    asset,
+    dispute,
+    capital,
 )
-"""How every kind changes the book."""
-
-_BY_PARTIES = frozenset(kind for family in _PARTY_FAMILIES for kind in family.RULES)
+"""Families whose kinds also meet the rules of every statement of a party."""
 
 
-def judge(case: Case) -> tuple[Finding, ...]:
-    """Return every reason to refuse the statement; none means that it is accepted."""
-    for stage in STAGES[case.payload.type]:
-        findings: list[Finding] = []
-        for rule in stage:
-            findings.extend(rule(case))
-        if findings:
-            return tuple(findings)
-    return ()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """Rules and folds of one rule set, by kind."""
+
+    kinds: Mapping[tuple[str, int], Kind]
+    """The kinds that this rule set has, by (type, v)."""
+    stages: Mapping[str, tuple[tuple[Rule, ...], ...]]
+    """Rules of every kind, in stages; a stage runs only if those before found nothing."""
+    folds: Mapping[str, Fold]
+    """How every kind changes the book."""
+    by_parties: frozenset[str]
+    """Kinds after which their issuer has acted."""
+
+    def judge(self, case: Case) -> tuple[Finding, ...]:
+        """Return every reason to refuse the statement; none means that it is accepted."""
+        for stage in self.stages[case.payload.type]:
+            findings: list[Finding] = []
+            for rule in stage:
+                findings.extend(rule(case))
+            if findings:
+                return tuple(findings)
+        return ()
+
+    def fold(self, case: Case) -> None:
+        """Take an accepted statement into the book."""
+        kind = case.payload.type
+        if kind in self.by_parties:
+            common.remember_issuer(case)
+        common.remember_seals(case)
+        self.folds[kind](case)
 
 
-def fold(case: Case) -> None:
-    """Take an accepted statement into the book."""
-    kind = case.payload.type
-    if kind in _BY_PARTIES:
-        common.remember_issuer(case)
-    common.remember_seals(case)
-    FOLDS[kind](case)
+def under(number: int) -> Judge:
+    """Build what the rule set of a number lists."""
+    gate, always = _listed(common, "GATE", number), _listed(common, "ALWAYS", number)
+    stages: dict[str, tuple[tuple[Rule, ...], ...]] = {}
+    folds: dict[str, Fold] = {}
+    for family in (*_OWN_FAMILIES, *_PARTY_FAMILIES):
+        before = gate if family in _OWN_FAMILIES else (*gate, always)
+        for kind, rules in _table(family, "RULES", number).items():
+            stages[kind] = (*before, rules)
+        folds |= _table(family, "FOLDS", number)
+    stages["ledger.founded"] = stages["ledger.founded"][-1:]
+    kinds = kinds_under(number)
+    assert {name for name, _ in kinds} == set(stages) == set(folds), "every kind has rules and a fold"
+    parties = frozenset(kind for family in _PARTY_FAMILIES for kind in _table(family, "RULES", number))
+    return Judge(
+        kinds=kinds, stages=MappingProxyType(stages), folds=MappingProxyType(folds), by_parties=parties
+    )
 
 
-assert {kind for kind, _ in KINDS} == set(STAGES) == set(FOLDS), "every kind has rules and a fold"
+def _table(family: ModuleType, name: str, number: int) -> dict[str, Any]:
+    """Return a module's table as the rule set of a number has it: later ones add to it or list anew."""
+    found: dict[str, Any] = dict(getattr(family, name, {}))
+    for later in range(2, number + 1):
+        found |= getattr(family, f"{name}_{later}", {})
+    return found
+
+
+def _listed(module: ModuleType, name: str, number: int) -> Any:
+    """Return a module's list as the newest set up to a number has it."""
+    for later in range(number, 1, -1):
+        if hasattr(module, f"{name}_{later}"):
+            return getattr(module, f"{name}_{later}")
+    return getattr(module, name)
+
 
 apart.check(
     (
         *(amounts, book, case, common, derive, invoice_lines, stock, sublease, terms),
-        *(ledger, identity),
+        *_OWN_FAMILIES,
         *_PARTY_FAMILIES,
     )
 )

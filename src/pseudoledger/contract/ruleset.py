@@ -9,24 +9,32 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pseudoledger.contract import judge as first
 from pseudoledger.contract.book import Book
-from pseudoledger.contract.case import Case
+from pseudoledger.contract.case import Case, Rule
+from pseudoledger.contract.judge import under
 from pseudoledger.contract.tables import Tables, file_hash, load, shipped, shipped_pins
 from pseudoledger.contract.things import Pins
 from pseudoledger.errors import Finding, VerificationError
 from pseudoledger.statement.envelope import Statement
-from pseudoledger.statement.kinds import KINDS, Payload
+from pseudoledger.statement.kinds import Kind, Payload
 from pseudoledger.statement.kinds.delivery import SERIALS_MAX
 from pseudoledger.statement.kinds.ledger import Policy
 from pseudoledger.statement.kinds.market import LINES_MAX, REFS_MAX
-from pseudoledger.statement.payload import DEPTH_MAX, ITEMS_MAX
+from pseudoledger.statement.payload import DEPTH_MAX, ITEMS_MAX, parse
 
-NEWEST = "pseudoledger-1"
+NAMES = ("pseudoledger-1", "pseudoledger-2")
+"""Every rule set by its number, which its name ends with; new ledgers are founded with the last one."""
+IN_PREPARATION = frozenset({"pseudoledger-2"})
+"""Sets that are not released: what they list and the file that describes them may still change.
+
+Releasing one is taking it out here and freezing its golden ledger (`tools/golden.py`). No ledger that is meant
+to last is founded under a set in preparation.
+"""
+NEWEST = NAMES[-1]
 """Name of the rule set that new ledgers are founded with."""
 
 
@@ -36,31 +44,47 @@ class CannotJudge(VerificationError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSet:
-    """One released rule set: its name and hash, and its two functions."""
+    """One rule set: its name and hash, what it lists, and its two functions."""
 
+    number: int
     name: str
     sha256: str
+    kinds: Mapping[tuple[str, int], Kind]
+    """The kinds that it has, by (type, v); any other is unknown under it."""
+    stages: Mapping[str, tuple[tuple[Rule, ...], ...]]
+    """Its rules, for those who describe them."""
     judge: Callable[[Case], tuple[Finding, ...]]
     fold: Callable[[Case], None]
 
 
 @lru_cache(maxsize=1)
 def released() -> dict[str, RuleSet]:
-    """Return every released rule set by its hash."""
-    sets = (
-        RuleSet(
-            name=NEWEST,
-            sha256=file_hash(shipped(f"rules/{NEWEST}.json")),
-            judge=first.judge,
-            fold=first.fold,
-        ),
-    )
+    """Return every rule set of this program by its hash."""
+    sets = (_rule_set(number, name) for number, name in enumerate(NAMES, 1))
     return {rule_set.sha256: rule_set for rule_set in sets}
+
+
+def _rule_set(number: int, name: str) -> RuleSet:
+    listed = under(number)
+    return RuleSet(
+        number=number,
+        name=name,
+        sha256=file_hash(shipped(f"rules/{name}.json")),
+        kinds=listed.kinds,
+        stages=listed.stages,
+        judge=listed.judge,
+        fold=listed.fold,
+    )
 
 
 def newest() -> RuleSet:
     """Return the rule set that new ledgers are founded with."""
-    return next(rule_set for rule_set in released().values() if rule_set.name == NEWEST)
+    return named(NEWEST)
+
+
+def named(name: str) -> RuleSet:
+    """Return the rule set of a name."""
+    return next(rule_set for rule_set in released().values() if rule_set.name == name)
 
 
 def newest_tables() -> tuple[tuple[str, str], ...]:
@@ -114,6 +138,10 @@ class Court:
         """Gather rules, tables and policy; raise CannotJudge if this program does not have them."""
         return cls(book=book, rules=rules_for(pins), tables=tables_for(pins), policy=policy_of(pins), now=now)
 
+    def read(self, raw: bytes) -> Payload:
+        """Read a payload; raise MalformedError as `parse` does, also for kinds that the rule set does not have."""
+        return parse(raw, self.rules.kinds)
+
     def admit(self, statement: Statement, payload: Payload, index: int) -> tuple[Finding, ...]:
         """Judge a statement and, if nothing speaks against it, take it into the book."""
         case = self._case(statement, payload, index)
@@ -138,27 +166,29 @@ class Court:
         )
 
 
-def describe() -> bytes:
-    """Write the file that describes the newest rule set, from the rules themselves."""
+_LIMITS = {
+    "depth": DEPTH_MAX,
+    "items": ITEMS_MAX,
+    "lines": LINES_MAX,
+    "references": REFS_MAX,
+    "serials": SERIALS_MAX,
+}
+
+
+def describe(number: int) -> bytes:
+    """Write the file that describes the rule set of a number, from the rules themselves."""
+    listed = under(number)
     kinds = {
         kind.name: {
             "v": kind.v,
             "sub": kind.subject.value,
             "rules": [
                 {"rule": rule.__name__, "says": (inspect.getdoc(rule) or "").split("\n")[0]}
-                for stage in first.STAGES[kind.name]
+                for stage in listed.stages[kind.name]
                 for rule in stage
             ],
         }
-        for kind in KINDS.values()
+        for kind in listed.kinds.values()
     }
-    limits = {
-        "depth": DEPTH_MAX,
-        "items": ITEMS_MAX,
-        "lines": LINES_MAX,
-        "references": REFS_MAX,
-        "serials": SERIALS_MAX,
-    }
-    return (
-        json.dumps({"name": NEWEST, "limits": limits, "kinds": kinds}, indent=1, ensure_ascii=False) + "\n"
-    ).encode()
+    described = {"name": NAMES[number - 1], "limits": _LIMITS, "kinds": kinds}
+    return (json.dumps(described, indent=1, ensure_ascii=False) + "\n").encode()

@@ -81,5 +81,12 @@ def load(pins: tuple[tuple[str, str], ...]) -> Tables | None:
     )
 
 
+def newest_exponents() -> MappingProxyType[str, int]:
+    """Return the decimals of each currency by the newest shipped table, for documents of no ledger."""
+    tables = load(shipped_pins())
+    assert tables is not None, "the program ships the tables that it names"
+    return tables.exponents
+
+
 def _rows(name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(shipped(f"tables/{name}.csv").decode("utf-8"))))

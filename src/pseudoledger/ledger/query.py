@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pseudoledger.errors import StoreCorrupt
 from pseudoledger.ledger.schema import picked
 from pseudoledger.ledger.store import BlockRow, EntryRow, Store, entry_of
 
@@ -165,6 +166,23 @@ def numbers(store: Store, sort: str, *, limit: int) -> list[str]:
         limit,
     )
     return sorted({number for (number,) in rows if isinstance(number, str)})
+
+
+def data_version(store: Store) -> int:
+    """Return a number that is another one whenever somebody else has written to the database."""
+    ((version,),) = store.rows("PRAGMA data_version")
+    return int(version)
+
+
+def hashes_between(store: Store, first: int, stop: int) -> list[bytes]:
+    """Return the stored hashes of neighbouring positions; raise StoreCorrupt if one is missing."""
+    rows = store.rows("SELECT hash FROM hashes WHERE pos >= ? AND pos < ? ORDER BY pos", first, stop)
+    found = [row[0] for row in rows]
+    if len(found) != stop - first:
+        raise StoreCorrupt(
+            f"{store.path}: a stored hash between positions {first} and {stop} is missing", hint="run verify"
+        )
+    return found
 
 
 def kind_counts(store: Store) -> dict[str, int]:

@@ -44,7 +44,7 @@ CREATE TABLE meta (
 ) WITHOUT ROWID;
 """
 
-_VIEW_COLUMNS = MappingProxyType(
+VIEW_COLUMNS = MappingProxyType(
     {
         "identities": ("chain", ("label", "keys", "revoked_by", "entry")),
         "pools": ("pool", ("lessor", "number", "lines", "entry")),
@@ -136,7 +136,7 @@ VIEWS = MappingProxyType(
             "CREATE VIEW statements AS SELECT idx, lower(hex(id)) AS id, type, issuer, length(statement) AS bytes,"
             " (SELECT min(height) FROM blocks WHERE blocks.idx >= entries.idx) AS block FROM entries"
         ),
-        **{name: _view(name, sort, columns) for name, (sort, columns) in _VIEW_COLUMNS.items()},
+        **{name: _view(name, sort, columns) for name, (sort, columns) in VIEW_COLUMNS.items()},
     }
 )
 """Every view by name, with the text that creates it."""

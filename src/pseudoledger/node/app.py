@@ -23,6 +23,7 @@ from pseudoledger.node.metrics import Metrics
 from pseudoledger.node.node import Node
 from pseudoledger.node.problems import problem, wants_cbor
 from pseudoledger.node.scrapi import Entries, Gate
+from pseudoledger.node.statics import Checkpoint
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -40,6 +41,7 @@ def create_app(
     `origins` are the web origins whose scripts may read (CORS); nobody by default.
     """
     measured = metrics or Metrics()
+    checkpoint = Checkpoint(node.reader)
     app = FastAPI(
         title="pseudoledger",
         openapi_url="/api/v1/openapi.json",
@@ -50,7 +52,7 @@ def create_app(
     )
     app.router.routes += [
         *scrapi.routes(node),
-        *statics.routes(node),
+        *statics.routes(node, checkpoint),
         *forks.routes(node),
         *counted.routes(measured),
         *pages.routes(node),
@@ -58,7 +60,7 @@ def create_app(
     app.include_router(api.router(node))
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"])
-    return Front(app, Entries(node, gate or Gate()), measured)
+    return Front(app, Entries(node, gate or Gate()), checkpoint, measured)
 
 
 def _cbor(request: Request) -> bool:

@@ -19,6 +19,7 @@ from pseudoledger.errors import (
     Finding,
     InconsistentCheckpoint,
     MalformedError,
+    StoreCorrupt,
     StoreError,
     VerificationError,
 )
@@ -61,8 +62,9 @@ class _Pending:
 
     batches: list[Batch]
     rows: list[EntryRow]
-    hashes: list[bytes]
-    ids: set[str]
+    leaves: list[bytes]
+    ids: dict[str, int]
+    """Index of every statement by its id."""
 
 
 class Believer:
@@ -126,7 +128,7 @@ class Believer:
             self._start()
             good = [at for at, raw in enumerate(raws) if start + at < _entry(error, start) and _sealing(raw)]
             if good:
-                self._take(raws[: good[-1] + 1], leaf_hashes[: good[-1] + 1])
+                self.believe(raws[: good[-1] + 1], leaf_hashes[: good[-1] + 1])
             raise
         except BaseException:
             self._start()
@@ -168,36 +170,44 @@ class Believer:
         """Judge entries that end in a block, and store them in one transaction."""
         ends = [at for at, raw in enumerate(raws) if _sealing(raw)]
         assert ends[-1:] == [len(raws) - 1], "the caller cuts behind a block"
-        pending = _Pending(batches=[], rows=[], hashes=[], ids=set())
+        pending = _Pending(batches=[], rows=[], leaves=[], ids={})
         first, at, end = self.size, 0, iter(ends)
         court: Court | None = None
         upto = -1
-        for taken in self._intake.read(raws):
-            known = self.store.known([item.id for item in taken if isinstance(item, Statement)])
-            for item in taken:
-                index = first + at
-                if at > upto:
-                    upto = next(end)
-                    court = self._court(raws[at], raws[upto], index)
-                statement, payload = _read(item, raws[at], index)
-                if statement.id in known or statement.id in pending.ids:
-                    raise Disbelieved(
-                        f"entry {index} is a statement that stands on the ledger before", entry=index
-                    )
-                assert court is not None, "there is one for every block"
-                if at == upto:
-                    self._seal(statement, payload, index, leaf_hashes[at], pending)
-                    court.fold(statement, payload, index)
-                else:
-                    self._admit(court, statement, payload, index)
-                    pending.hashes += self._frontier.store([leaf_hashes[at]])
-                    pending.rows.append(_row(statement, payload, index))
-                pending.ids.add(statement.id)
-                at += 1
-        *before, last = pending.batches
-        self.store.append(*before, replace(last, things=self._book.changes()))
+        with self.store.snapshot():
+            for taken in self._intake.read(raws):
+                for item in taken:
+                    index = first + at
+                    if at > upto:
+                        upto = next(end)
+                        court = self._court(raws[at], raws[upto], index)
+                    assert court is not None, "there is one for every block"
+                    statement, payload = _read(item, raws[at], index, court)
+                    if statement.id in pending.ids:
+                        raise _repeated(index)
+                    if at == upto:
+                        self._seal(statement, payload, index, leaf_hashes[at], pending)
+                        court.fold(statement, payload, index)
+                    else:
+                        self._admit(court, statement, payload, index)
+                        pending.leaves.append(leaf_hashes[at])
+                        pending.rows.append(_row(statement, payload, index))
+                    pending.ids[statement.id] = index
+                    at += 1
+        self._store(pending)
         self._book.committed()
         self._describe()
+
+    def _store(self, pending: _Pending) -> None:
+        """Store the blocks judged; one with a statement that is stored already is not stored, by the index of ids."""
+        *before, last = pending.batches
+        try:
+            self.store.append(*before, replace(last, things=self._book.changes()))
+        except StoreCorrupt:
+            known = self.store.known(list(pending.ids))
+            if not known:
+                raise
+            raise _repeated(min(pending.ids[one] for one in known)) from None
 
     def _court(self, raw: bytes, block: bytes, index: int) -> Court:
         """Return what judges the entries of one block: by what is in force before it, at the time it says."""
@@ -230,6 +240,8 @@ class Believer:
         if isinstance(payload, BlockSealed):
             raise Disbelieved(f"entry {index} is a block that seals nothing of this ledger", entry=index)
         findings = court.admit(statement, payload, index)
+        if findings and self.store.known([statement.id]):
+            raise _repeated(index)
         if findings:
             raise Disbelieved(
                 f"entry {index} breaks the rules: {'; '.join(map(str, findings))}",
@@ -256,11 +268,12 @@ class Believer:
             time_ms=state.time_ms,
             size=state.size,
         )
+        hashes = self._frontier.store(pending.leaves)
         try:
             check_block(statement, payload, link, index=index, root=self._frontier.root())
         except InconsistentCheckpoint as error:
             raise Disbelieved(error.message, entry=index) from error
-        pending.hashes += self._frontier.store([leaf_hash])
+        hashes += self._frontier.store([leaf_hash])
         pending.rows.append(_row(statement, payload, index))
         block = BlockRow(
             height=payload.height,
@@ -270,9 +283,9 @@ class Believer:
             ledger_key=statement.iss,
             signature=b"",
         )
-        batch = Batch(entries=pending.rows, hashes=pending.hashes, block=block, things=(), checkpoint=None)
+        batch = Batch(entries=pending.rows, hashes=hashes, block=block, things=(), checkpoint=None)
         pending.batches.append(batch)
-        pending.rows, pending.hashes = [], []
+        pending.rows, pending.leaves = [], []
 
 
 def key_at(state: LedgerState, size: int) -> str:
@@ -314,18 +327,22 @@ def _founding(raw: bytes) -> LedgerFounded:
     return payload
 
 
-def _read(item: Statement | Refused, raw: bytes, index: int) -> tuple[Statement, Payload]:
-    """Return a verified statement and its payload."""
+def _read(item: Statement | Refused, raw: bytes, index: int, court: Court) -> tuple[Statement, Payload]:
+    """Return a verified statement and its payload, of a kind that the rule set in force has."""
     findings: tuple[Finding, ...]
     try:
         if isinstance(item, Statement):
             if item.raw == raw:
-                return item, parse(item.payload)
+                return item, court.read(item.payload)
             raise Disbelieved(f"entry {index} carries more than a statement", entry=index)
         findings = item.findings
     except MalformedError as error:
         findings = error.findings
     raise Disbelieved(f"entry {index}: {'; '.join(map(str, findings))}", entry=index)
+
+
+def _repeated(index: int) -> Disbelieved:
+    return Disbelieved(f"entry {index} is a statement that stands on the ledger before", entry=index)
 
 
 def _row(statement: Statement, payload: Payload, index: int) -> EntryRow:

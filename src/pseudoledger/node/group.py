@@ -1,7 +1,7 @@
 """Group commit: whatever waits becomes one batch, one block, one transaction; then everybody is answered.
 
-One thread talks to the registrar. Requests wait in a bounded queue of the event loop; what does not fit is
-turned away at once, so that nobody waits for an answer that cannot come in time.
+One thread talks to the registrar and takes from a bounded queue, batch after batch. What does not fit is turned
+away at once, so that nobody waits for an answer that cannot come in time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 
 from pseudoledger.errors import PseudoledgerError
@@ -28,7 +27,7 @@ T = TypeVar("T")
 BATCH_MAX = 1_000
 """Most statements of one block; a request may bring as many."""
 WAITING_MAX = 8_192
-"""Statements that may wait."""
+"""Statements that may wait, those included that are being registered."""
 WAITING_BYTES_MAX = 64 * 1024 * 1024
 """Their bytes, together."""
 TICK_S = 1.0
@@ -40,7 +39,9 @@ _log = logging.getLogger("pseudoledger.node")
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     statements: Sequence[bytes]
-    outcomes: asyncio.Future[list[Outcome]]
+    size: int
+    """Their bytes, together."""
+    outcomes: asyncio.Future[Sequence[Outcome]]
 
 
 class GroupCommit:
@@ -51,6 +52,9 @@ class GroupCommit:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="registrar")
         self._queue: deque[_Waiting] = deque()
         self._count = self._bytes = 0
+        """Of all that wait for an answer, those included that are being registered."""
+        self._others = 0
+        """How many wait for the registrar's thread to do something else."""
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -78,12 +82,7 @@ class GroupCommit:
         await self._here(self._registrar.close)
         self._thread.shutdown()
 
-    @property
-    def waiting(self) -> int:
-        """Statements that wait."""
-        return self._count
-
-    async def submit(self, statements: Sequence[bytes]) -> list[Outcome]:
+    async def submit(self, statements: Sequence[bytes]) -> Sequence[Outcome]:
         """Register statements with whatever else waits; see `Submitter`."""
         size = sum(map(len, statements))
         if self._stopping:
@@ -91,7 +90,7 @@ class GroupCommit:
         if self._count + len(statements) > WAITING_MAX or self._bytes + size > WAITING_BYTES_MAX:
             self._metrics.turned_away.inc()
             raise Overloaded(f"{self._count} statements wait already", hint="send it again in a second")
-        waiting = _Waiting(statements, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(statements, size, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._count += len(statements)
         self._bytes += size
@@ -111,33 +110,19 @@ class GroupCommit:
 
     async def _here(self, work: Callable[[], T]) -> T:
         """Run something in the registrar's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        self._others += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        finally:
+            self._others -= 1
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._queue or not self._stopping:
-            if not self._queue:
+            if self._queue:
+                await loop.run_in_executor(self._thread, self._drain, loop)
+            else:
                 await self._idle()
-                continue
-            batch = self._take()
-            statements = [statement for waiting in batch for statement in waiting.statements]
-            outcomes: list[Outcome] = []
-            reason = Unavailable("registering failed", hint="send it again in a moment")
-            try:
-                outcomes = await self._here(partial(self._register, statements))
-            except PseudoledgerError as error:
-                _log.error("nothing was registered", extra={"reason": error.message})
-                reason = Unavailable(error.message, hint=error.hint)
-            finally:
-                if not outcomes:
-                    _fail(batch, reason)
-            if not outcomes:
-                continue
-            self._metrics.count(outcomes)
-            at = 0
-            for waiting in batch:
-                if not waiting.outcomes.done():
-                    waiting.outcomes.set_result(outcomes[at : at + len(waiting.statements)])
-                at += len(waiting.statements)
 
     async def _idle(self) -> None:
         self._wake.clear()
@@ -149,22 +134,52 @@ class GroupCommit:
             except PseudoledgerError as error:
                 _log.error("no checkpoint was published", extra={"reason": error.message})
 
+    def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Register batch after batch while something waits, or until something else waits for this thread.
+
+        Runs in the registrar's thread. The event loop is told of each batch; to go through it for the next one
+        would leave the registrar idle for as long as the loop is busy with requests.
+        """
+        while batch := self._take():
+            outcomes: list[Outcome] | None = None
+            reason = Unavailable("registering failed", hint="send it again in a moment")
+            try:
+                with self._metrics.commit_seconds.time():
+                    outcomes = self._registrar.register(
+                        [statement for waiting in batch for statement in waiting.statements]
+                    )
+            except PseudoledgerError as error:
+                _log.error("nothing was registered", extra={"reason": error.message})
+                reason = Unavailable(error.message, hint=error.hint)
+            finally:
+                loop.call_soon_threadsafe(self._answer, batch, outcomes, reason)
+            if self._others:
+                return
+
     def _take(self) -> list[_Waiting]:
-        """Take what becomes one block: requests in order, whole ones."""
+        """Take what becomes one block: requests in order, whole ones. Only the registrar's thread takes."""
         batch: list[_Waiting] = []
         count = 0
         while self._queue and (not batch or count + len(self._queue[0].statements) <= BATCH_MAX):
-            waiting = self._queue.popleft()
-            batch.append(waiting)
-            count += len(waiting.statements)
-            self._bytes -= sum(map(len, waiting.statements))
-        self._count -= count
+            batch.append(self._queue.popleft())
+            count += len(batch[-1].statements)
         return batch
 
-    def _register(self, statements: Sequence[bytes]) -> list[Outcome]:
-        """Register one batch; runs in the registrar's thread."""
-        with self._metrics.commit_seconds.time():
-            return self._registrar.register(statements)
+    def _answer(
+        self, batch: Sequence[_Waiting], outcomes: Sequence[Outcome] | None, reason: Unavailable
+    ) -> None:
+        """Answer everybody in a batch; None where nothing of it was registered."""
+        self._count -= sum(len(waiting.statements) for waiting in batch)
+        self._bytes -= sum(waiting.size for waiting in batch)
+        if outcomes is None:
+            _fail(batch, reason)
+            return
+        self._metrics.count(outcomes)
+        at = 0
+        for waiting in batch:
+            if not waiting.outcomes.done():
+                waiting.outcomes.set_result(outcomes[at : at + len(waiting.statements)])
+            at += len(waiting.statements)
 
 
 def _fail(batch: Iterable[_Waiting], error: Unavailable) -> None:

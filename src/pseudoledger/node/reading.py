@@ -11,6 +11,7 @@ from pathlib import Path
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.things import LedgerState
 from pseudoledger.errors import StoreCorrupt, StoreError
+from pseudoledger.ledger.query import data_version
 from pseudoledger.ledger.store import Store
 
 
@@ -39,6 +40,9 @@ class Reader:
         self._idle: queue.LifoQueue[Store] = queue.LifoQueue()
         self._idle.put(Store.open_reader(directory))
         self._closed = False
+        self._watching = Store.open_reader(directory)
+        self._version: int | None = None
+        self._newest: bytes | None = None
 
     @contextmanager
     def view(self) -> Iterator[View]:
@@ -74,9 +78,28 @@ class Reader:
         else:
             self._idle.put(store)
 
+    def checkpoint(self) -> bytes | None:
+        """Return the newest published checkpoint; for one thread, the event loop's.
+
+        It is kept until the database changes, so that any number may ask for it at almost no cost.
+        """
+        version = data_version(self._watching)
+        if version != self._version:
+            try:
+                self._newest = self._watching.checkpoint()
+            except StoreCorrupt:
+                # The schema may have changed, as above.
+                self._watching.close()
+                self._watching = Store.open_reader(self.directory)
+                version = data_version(self._watching)
+                self._newest = self._watching.checkpoint()
+            self._version = version
+        return self._newest
+
     def close(self) -> None:
         """Close what is idle; views in use are closed when they end."""
         self._closed = True
+        self._watching.close()
         with suppress(queue.Empty):
             while True:
                 self._idle.get_nowait().close()

@@ -12,10 +12,13 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from pseudoledger.errors import PseudoledgerError
+from pseudoledger.ledger.paths import SharedPaths
+from pseudoledger.ledger.query import hashes_between
 from pseudoledger.ledger.receipt import build
-from pseudoledger.ledger.tree import inclusion_proof, stored_count
+from pseudoledger.ledger.store import Store
+from pseudoledger.ledger.tree import frontier_positions, stored_count
 from pseudoledger.node.submission import Outcome, Receipted, Unavailable
-from pseudoledger.registrar import Answer, Refused, Registrar
+from pseudoledger.registrar import Answer, Refused, Registered, Registrar
 from pseudoledger.registrar.answers import receipt_of
 
 
@@ -137,32 +140,36 @@ def answer(line: Connection[Any, Any], registrar: LocalRegistrar) -> None:
 
 
 def receipted(registrar: Registrar, answers: Sequence[Answer]) -> list[Outcome]:
-    """Add its receipt to every answer; the proofs of one block share the hashes they are read from."""
+    """Add its receipt to every answer; those of one block share its signature and most of their paths."""
     store, origin = registrar.store, registrar.state.origin
     block = store.last_block()
     assert block is not None, "the founding is sealed"
     head, size = block.head(origin), block.index + 1
-    fresh = [answer.index for answer in answers if not isinstance(answer, Refused) and not answer.known]
-    hashes: dict[int, bytes] = {}
-    if fresh:
-        first = stored_count(min(fresh))
-        span = range(first, stored_count(size))
-        hashes.update(zip(span, store.hashes(span), strict=True))
-
-    def read(positions: Sequence[int]) -> list[bytes]:
-        missing = [position for position in positions if position not in hashes]
-        if missing:
-            hashes.update(zip(missing, store.hashes(missing), strict=True))
-        return [hashes[position] for position in positions]
-
+    first = min(
+        (item.index for item in answers if isinstance(item, Registered) and not item.known), default=size
+    )
+    paths = SharedPaths(size, _hashes_from(store, first, size))
     outcomes: list[Outcome] = []
-    for answer in answers:
-        if isinstance(answer, Refused):
-            outcomes.append(answer)
+    for item in answers:
+        if isinstance(item, Refused):
+            outcomes.append(item)
             continue
-        if min(fresh, default=size) <= answer.index < block.index:
-            receipt = build(head, answer.index, inclusion_proof(answer.index, size, read))
+        if first <= item.index < block.index:
+            receipt = build(head, item.index, paths.proof(item.index))
         else:
-            receipt = receipt_of(store, origin, answer.index)
-        outcomes.append(Receipted(id=answer.id, index=answer.index, known=answer.known, receipt=receipt))
+            receipt = receipt_of(store, origin, item.index)
+        outcomes.append(Receipted(id=item.id, index=item.index, known=item.known, receipt=receipt))
     return outcomes
+
+
+def _hashes_from(store: Store, first: int, size: int) -> Callable[[int], bytes]:
+    """Read at once what proofs of the leaves from `first` on need.
+
+    That is the nodes which these and later leaves completed, and the complete subtrees before them.
+    """
+    if first >= size:
+        return lambda position: store.hashes([position])[0]
+    before, start = frontier_positions(first), stored_count(first)
+    hashes = dict(zip(before, store.hashes(before), strict=True))
+    hashes.update(enumerate(hashes_between(store, start, stored_count(size)), start))
+    return hashes.__getitem__

@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 from pseudoledger.errors import PseudoledgerError
 from pseudoledger.identity.keys import key_from_did
 from pseudoledger.ledger.transparent import TRANSPARENT_BYTES_MAX
+from pseudoledger.node.answering import send_whole
 from pseudoledger.node.bodies import BodyRefused, header, read_body
 from pseudoledger.node.group import BATCH_MAX
 from pseudoledger.node.limits import Buckets, WriteTokens
@@ -128,19 +129,13 @@ def _check_type(scope: Scope, wanted: str) -> None:
 
 async def _created(send: Send, outcome: Receipted) -> None:
     """Answer 201 without the cost of a response object: most requests end here."""
-    await send(
-        {
-            "type": "http.response.start",
-            "status": 201,
-            "headers": [
-                (b"content-type", b"application/cose"),
-                (b"content-length", str(len(outcome.receipt)).encode()),
-                (b"location", f"/entries/{outcome.id}".encode()),
-                (b"x-content-type-options", b"nosniff"),
-            ],
-        }
+    headers = (
+        (b"content-type", b"application/cose"),
+        (b"content-length", b"%d" % len(outcome.receipt)),
+        (b"location", b"/entries/" + outcome.id.encode()),
+        (b"x-content-type-options", b"nosniff"),
     )
-    await send({"type": "http.response.body", "body": outcome.receipt})
+    await send_whole(send, 201, headers, outcome.receipt)
 
 
 def rejected(outcome: Refused, *, cbor: bool) -> Response:

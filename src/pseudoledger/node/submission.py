@@ -6,16 +6,19 @@ A founder's node answers from its own registrar (`intake`), a mirror forwards to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
+
+import msgspec
 
 from pseudoledger.errors import PeerError
 from pseudoledger.registrar import Answer, Refused
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipted:
-    """A statement that stands on the ledger, durably, with the receipt of its entry."""
+class Receipted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A statement that stands on the ledger, durably, with the receipt of its entry.
+
+    A msgspec.Struct rather than a dataclass because one is pickled for every statement on the hot path.
+    """
 
     id: str
     index: int
@@ -42,7 +45,7 @@ class Unavailable(PeerError):
 class Submitter(Protocol):
     """Takes statements. Safe to call from many tasks of one event loop."""
 
-    async def submit(self, statements: Sequence[bytes]) -> list[Outcome]:
+    async def submit(self, statements: Sequence[bytes]) -> Sequence[Outcome]:
         """Register in order and return one outcome each, once all of them are on disk.
 
         Raises Overloaded or Unavailable; then none of them was taken by this call, or, where that cannot be

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from pseudoledger.contract.ruleset import CannotJudge, newest, newest_tables, rules_for, tables_for
+from pseudoledger.contract.ruleset import (
+    CannotJudge,
+    RuleSet,
+    newest,
+    newest_tables,
+    rules_for,
+    tables_for,
+)
 from pseudoledger.contract.things import Pins
 from pseudoledger.errors import Finding
 from pseudoledger.identity.keys import Signer
@@ -13,13 +20,20 @@ from pseudoledger.statement.payload import draft
 
 
 def sign_founding(
-    founder: Signer, *, origin: str, ledger_key: str, policy: Policy, nonce: bytes, now: int
+    founder: Signer,
+    *,
+    origin: str,
+    ledger_key: str,
+    policy: Policy,
+    nonce: bytes,
+    now: int,
+    rules: RuleSet | None = None,
 ) -> bytes:
-    """Sign the founding of a ledger under the newest rule set and tables, at a Unix time in seconds.
+    """Sign the founding of a ledger under a rule set, or the newest, and tables, at a Unix time in seconds.
 
     Raises MalformedError if the origin or policy is not of its form.
     """
-    rules = newest()
+    rules = rules or newest()
     payload = draft(
         {
             "type": "ledger.founded",
@@ -36,14 +50,20 @@ def sign_founding(
     return envelope.sign(founder, payload, sub=origin, aud=None, iat=now)
 
 
-def unknown_pins(payload: Payload) -> tuple[Finding, ...]:
-    """Refuse a change of policy that would leave this ledger without a program that can judge it."""
+def unfit_pins(payload: Payload, in_force: RuleSet) -> tuple[Finding, ...]:
+    """Refuse a change of policy to rules that this program cannot judge by, or back to older ones.
+
+    Under an older rule set what newer kinds have done would stand in the book, and nobody could answer it.
+    """
     if not isinstance(payload, LedgerPolicyChanged):
         return ()
     pins = Pins.of(payload.rules, payload.tables, payload.policy)
     try:
-        rules_for(pins)
+        wanted = rules_for(pins)
         tables_for(pins)
     except CannotJudge as error:
         return (Finding(code="ledger.unknown_rules", message=error.message, field="/rules"),)
+    if wanted.number < in_force.number:
+        message = f"{wanted.name} is older than {in_force.name}, which is in force"
+        return (Finding(code="ledger.older_rules", message=message, field="/rules"),)
     return ()

@@ -1,12 +1,13 @@
 """Statements on their way in: taken apart and verified, before any payload is read.
 
 A few statements are handled on the spot, their signatures on all cores by threads. Where thousands come in,
-a second process verifies signatures from the front while this one judges, and this one verifies from the back
+a second process reads and verifies from the front while this one judges, and this one does so from the back
 whenever it would have to wait: signatures and rules then use a core each.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
@@ -23,13 +24,17 @@ CHUNK = 32
 WARM_AFTER = 4_000
 """Statements after which the second process is worth its start."""
 _MANY = 8 * CHUNK
+CHUNK_BYTES = 32 * 1024
+"""Their bytes, together; a chunk of one larger statement is not sent to the second process."""
 _AHEAD = 3
-"""Chunks that wait at the second process: enough that it never idles, few enough that sending does not block."""
+"""Chunks that wait at the second process: enough that it never idles, and so few that sending them never waits
+for it to read: it may be waiting itself, for its answers to be read."""
 
 
 Taken: TypeAlias = Statement | Refused
 """A verified statement, or the refusal of one that was malformed or not signed."""
-Verdicts: TypeAlias = list[InvalidSignature | None]
+Reading: TypeAlias = Worker[Sequence[bytes], list[Taken]]
+"""A second process that reads and verifies."""
 
 
 class Intake:
@@ -37,7 +42,7 @@ class Intake:
 
     def __init__(self) -> None:
         self._seen = 0
-        self._second: Worker[list[Signed], Verdicts] | None = None
+        self._second: Reading | None = None
         self._broken = False
 
     def close(self) -> None:
@@ -51,8 +56,7 @@ class Intake:
         self._seen += len(raws)
         second = self._ready() if len(raws) >= _MANY else None
         if second is None:
-            decoded = [_decode(raw) for raw in raws]
-            yield _taken(decoded, verify_many(_signed(decoded)))
+            yield _read(raws, verify_many)
             return
         try:
             yield from _Overlapped(raws, second).chunks()
@@ -61,45 +65,49 @@ class Intake:
             self.close()
             raise
 
-    def _ready(self) -> Worker[list[Signed], Verdicts] | None:
+    def _ready(self) -> Reading | None:
         """Start the second process once it is worth it; return it while it answers."""
         if self._second is None and not self._broken and self._seen >= WARM_AFTER and cores() > 1:
-            self._second = Worker(second_verifier)
+            self._second = Worker(second_reader)
         if self._second is not None and self._second.ended():
             self._broken = True
             self.close()
         return self._second
 
 
-def second_verifier() -> Callable[[list[Signed]], Verdicts]:
+def second_reader() -> Callable[[Sequence[bytes]], list[Taken]]:
     """Make what the second process does with a chunk."""
-    return verify_chunk
+    return read_chunk
+
+
+def read_chunk(raws: Sequence[bytes]) -> list[Taken]:
+    """Read and verify some statements in the calling thread."""
+    return _read(raws, verify_chunk)
 
 
 class _Overlapped:
-    """The statements of one call, chunk by chunk: verified by the second process from the front, here from the back."""
+    """The statements of one call, chunk by chunk: read by the second process from the front, here from the back."""
 
-    def __init__(self, raws: Sequence[bytes], second: Worker[list[Signed], Verdicts]) -> None:
-        self._chunks = [raws[start : start + CHUNK] for start in range(0, len(raws), CHUNK)]
-        self._second: Worker[list[Signed], Verdicts] | None = second
-        self._decoded: dict[int, list[Taken]] = {}
-        self._verdicts: dict[int, Verdicts] = {}
+    def __init__(self, raws: Sequence[bytes], second: Reading) -> None:
+        self._chunks = list(_cut(raws))
+        self._second: Reading | None = second
+        self._taken: dict[int, list[Taken]] = {}
         self._sent, self._back = 0, len(self._chunks)
-        """Chunks before `_sent` were given to the second process, those from `_back` on are verified."""
-        self._answered = 0
+        """Chunks before `_sent` were given to the second process or read, those from `_back` on are read."""
+        self._asked: deque[int] = deque()
 
     def chunks(self) -> Iterator[list[Taken]]:
         """Yield the statements in order, read and verified, or refused."""
         for number in range(len(self._chunks)):
             self._exchange()
-            while number not in self._verdicts:
+            while number not in self._taken:
                 if self._sent < self._back:
                     self._back -= 1
-                    self._verify(self._back)
+                    self._take(self._back)
                     self._exchange()
                 else:
                     self._exchange(wait=True)
-            yield _taken(self._decoded.pop(number), self._verdicts.pop(number))
+            yield self._taken.pop(number)
 
     def _exchange(self, *, wait: bool = False) -> None:
         """Take the answers that are there, or wait for one, and keep the second process busy."""
@@ -108,28 +116,62 @@ class _Overlapped:
             return
         try:
             while second.open and (wait or second.answered()):
-                self._verdicts[self._answered] = second.answer()
-                self._answered += 1
+                self._taken[self._asked[0]] = second.answer()
+                self._asked.popleft()
                 wait = False
             while self._sent < self._back and second.open < _AHEAD:
-                second.ask(self._decode(self._sent))
-                self._sent += 1
+                self._send(second, self._sent)
         except WorkerEnded:
             self._alone()
 
+    def _send(self, second: Reading, number: int) -> None:
+        self._sent = number + 1
+        if sum(map(len, self._chunks[number])) > CHUNK_BYTES:
+            self._take(number)
+        else:
+            self._asked.append(number)
+            second.ask(self._chunks[number])
+
     def _alone(self) -> None:
-        """Go on without the second process: what it left unanswered is verified here."""
+        """Go on without the second process: what it left unanswered is read here."""
         self._second = None
-        for number in range(self._answered, self._sent):
-            self._verify(number)
+        for number in self._asked:
+            self._take(number)
 
-    def _decode(self, number: int) -> list[Signed]:
-        if number not in self._decoded:
-            self._decoded[number] = [_decode(raw) for raw in self._chunks[number]]
-        return _signed(self._decoded[number])
+    def _take(self, number: int) -> None:
+        self._taken[number] = read_chunk(self._chunks[number])
 
-    def _verify(self, number: int) -> None:
-        self._verdicts[number] = verify_chunk(self._decode(number))
+
+def _cut(raws: Sequence[bytes]) -> Iterator[list[bytes]]:
+    chunk: list[bytes] = []
+    size = 0
+    for raw in raws:
+        if chunk and (len(chunk) == CHUNK or size + len(raw) > CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(raw)
+        size += len(raw)
+    if chunk:
+        yield chunk
+
+
+def _read(
+    raws: Sequence[bytes], judge: Callable[[Sequence[Signed]], list[InvalidSignature | None]]
+) -> list[Taken]:
+    """Take bytes apart and let their signatures be judged: one that fails becomes the refusal of its statement."""
+    decoded = [_decode(raw) for raw in raws]
+    verdicts = iter(
+        judge([Signed(s.iss, s.signed_bytes, s.signature) for s in decoded if isinstance(s, Statement)])
+    )
+    taken: list[Taken] = []
+    for item in decoded:
+        error = next(verdicts) if isinstance(item, Statement) else None
+        if error is None:
+            taken.append(item)
+        else:
+            finding = Finding(code="statement.signature", message=str(error))
+            taken.append(Refused(id=item.id, findings=(finding,)))
+    return taken
 
 
 def _decode(raw: bytes) -> Taken:
@@ -143,21 +185,3 @@ def _decode(raw: bytes) -> Taken:
             return envelope.decode(detach(raw).statement)
     except MalformedError as error:
         return Refused(id=None, findings=error.findings)
-
-
-def _signed(decoded: Sequence[Taken]) -> list[Signed]:
-    return [Signed(s.iss, s.signed_bytes, s.signature) for s in decoded if isinstance(s, Statement)]
-
-
-def _taken(decoded: Sequence[Taken], judged: Verdicts) -> list[Taken]:
-    """Put statements and verdicts together: one whose signature fails becomes its refusal."""
-    verdicts = iter(judged)
-    taken: list[Taken] = []
-    for item in decoded:
-        error = next(verdicts) if isinstance(item, Statement) else None
-        if error is None:
-            taken.append(item)
-        else:
-            finding = Finding(code="statement.signature", message=str(error))
-            taken.append(Refused(id=item.id, findings=(finding,)))
-    return taken

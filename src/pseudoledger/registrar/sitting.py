@@ -10,7 +10,7 @@ from pseudoledger.contract.things import Pins
 from pseudoledger.errors import Finding, MalformedError, StoreError
 from pseudoledger.ledger.store import EntryRow, Store
 from pseudoledger.registrar.answers import Answer, Refused, Registered
-from pseudoledger.registrar.founding import unknown_pins
+from pseudoledger.registrar.founding import unfit_pins
 from pseudoledger.registrar.intake import Taken
 from pseudoledger.statement.envelope import Statement
 from pseudoledger.statement.kinds import kind_of
@@ -43,7 +43,7 @@ class Sitting:
 
     def _judge(self, statement: Statement) -> Answer:
         try:
-            payload = parse(statement.payload)
+            payload = parse(statement.payload) if self._court is None else self._court.read(statement.payload)
         except MalformedError as error:
             return Refused(id=statement.id, findings=error.findings)
         kind = kind_of(payload)
@@ -60,7 +60,7 @@ class Sitting:
             founded = Pins.of(payload.rules, payload.tables, payload.policy)
             court = self._court = Court.sitting(self._book, founded, self._time_ms // 1000)
         index = self._store.size + len(self.accepted)
-        findings = unknown_pins(payload) or court.admit(statement, payload, index)
+        findings = unfit_pins(payload, court.rules) or court.admit(statement, payload, index)
         if findings:
             return Refused(id=statement.id, findings=findings)
         self.accepted[statement.id] = EntryRow(

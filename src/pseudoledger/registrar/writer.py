@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from pseudoledger.contract.book import Book
-from pseudoledger.contract.ruleset import Court
+from pseudoledger.contract.ruleset import Court, RuleSet
 from pseudoledger.contract.things import LedgerState
 from pseudoledger.errors import InconsistentCheckpoint, MalformedError, RegistrationRefused, StoreError
 from pseudoledger.identity.keys import Signer
@@ -113,14 +113,21 @@ class Registrar:
         clock: Clock,
         policy: Policy,
         nonce: bytes,
+        rules: RuleSet | None = None,
     ) -> Registrar:
         """Found a ledger in an empty directory: entry 0, sealed by block 1.
 
-        `founder` signs the founding, `signer` is the ledger key. Raises RegistrationRefused if the rules
+        `founder` signs the founding, `signer` is the ledger key, `rules` other than the newest. Raises RegistrationRefused if the rules
         refuse the policy, StoreError if the directory holds a ledger already.
         """
         raw = sign_founding(
-            founder, origin=origin, ledger_key=signer.did, policy=policy, nonce=nonce, now=clock() // 1000
+            founder,
+            origin=origin,
+            ledger_key=signer.did,
+            policy=policy,
+            nonce=nonce,
+            now=clock() // 1000,
+            rules=rules,
         )
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -254,7 +261,8 @@ class Registrar:
         time_ms = self._fix_time()
         sitting = Sitting(self._store, self._book, time_ms, from_network=from_network)
         try:
-            answers = [answer for taken in self._intake.read(raws) for answer in sitting.hear(taken)]
+            with self._store.snapshot():
+                answers = [answer for taken in self._intake.read(raws) for answer in sitting.hear(taken)]
             if sitting.accepted and not dry_run:
                 self._seal(list(sitting.accepted.values()), time_ms)
             else:

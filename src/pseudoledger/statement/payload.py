@@ -8,6 +8,7 @@ exactly JCS; a property test holds this against the `rfc8785` library.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import orjson
@@ -45,20 +46,20 @@ def jcs(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def parse(raw: bytes) -> Payload:
-    """Read one payload from its exact bytes.
+def parse(raw: bytes, known: Mapping[tuple[str, int], Kind] = KINDS) -> Payload:
+    """Read one payload from its exact bytes; `known` are the kinds that the rule set in force has.
 
     Raises MalformedError with a finding for each thing that is wrong: `payload.json`, `payload.not_jcs`,
     `payload.characters`, `payload.limits`, `payload.unknown_kind`, `payload.field`.
     """
-    return read_fields(canonical_kind(raw), raw)
+    return read_fields(canonical_kind(raw, known), raw)
 
 
-def canonical_kind(raw: bytes) -> Kind:
+def canonical_kind(raw: bytes, known: Mapping[tuple[str, int], Kind] = KINDS) -> Kind:
     """Check form and limits of payload bytes and return their kind; the fields are not read."""
     tree = _load(raw)
     key = (tree.get("type"), tree.get("v"))
-    kind = KINDS.get(key) if isinstance(key[0], str) and type(key[1]) is int else None  # type: ignore[arg-type]
+    kind = known.get(key) if isinstance(key[0], str) and type(key[1]) is int else None  # type: ignore[arg-type]
     if kind is None:
         raise MalformedError(
             f"no kind {str(key[0])[:64]!r} with v {str(key[1])[:20]} is known here",

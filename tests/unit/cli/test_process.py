@@ -1,5 +1,6 @@
 """The program as a process: exit codes, streams, one writer, closed pipes, completion, and no traceback."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -178,3 +179,15 @@ def test_a_published_ledger_holds_no_secret(month):
     kept = b"".join(path.read_bytes() for path in (month / "keys" / "disclosures").iterdir())
     assert kept
     assert all(path.stat().st_mode & 0o077 == 0 for path in (month / "keys" / "disclosures").iterdir())
+
+
+def test_a_bench_that_fails_leaves_the_figures_before_it(tmp_path):
+    said = pl("bench", "proofs", "serve", "--entries", "1000", "--json", cwd=tmp_path, PATH=str(tmp_path))
+    assert (said.returncode, said.stderr.split("\n")[0]) == (3, "error: wrk is not installed")
+    figures = json.loads(said.stdout)
+    assert {figure["bench"] for figure in figures} == {"proofs"}
+    assert all(figure["value"] > 0 for figure in figures)
+    shown = pl("bench", "serve", "--entries", "1000", cwd=tmp_path, PATH=str(tmp_path))
+    assert shown.returncode == 3
+    assert shown.stdout.split()[:3] == ["what", "figure", "unit"]
+    assert json.loads(pl("bench", "serve", "--json", cwd=tmp_path, PATH=str(tmp_path)).stdout) == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from play import Deal, Table
 from pseudoledger.contract.case import Case
@@ -35,3 +37,10 @@ def put(on: Deal | Table, who, tree, sub=None, **options) -> Case:
     """Sign a payload and put it before the book."""
     table = on.table if isinstance(on, Deal) else on
     return table.case(table.sign(who, tree, sub, **options))
+
+
+def gather() -> list[Scenario]:
+    """Import every `alone_*.py` beside this file, and return all scenarios."""
+    for path in sorted(Path(__file__).parent.glob("alone_*.py")):
+        importlib.import_module(path.stem)
+    return SCENARIOS

@@ -1,11 +1,17 @@
 """Every event in every state, by everybody: `lifecycles/*.txt` says what has to happen."""
 
+import importlib
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from lives import LIVES
 
+LIVES = {
+    name: life
+    for path in sorted(Path(__file__).parent.glob("lives*.py"))
+    for name, life in importlib.import_module(path.stem).LIVES.items()
+}
+"""Every life of `lives.py` and of the `lives_*.py` beside it."""
 TABLES = Path(__file__).parent / "lifecycles"
 
 

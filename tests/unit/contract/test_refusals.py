@@ -5,19 +5,15 @@ import importlib
 import sys
 from pathlib import Path
 
-import alone_billing
-import alone_lease
-import alone_ledger
-import alone_market
-import alone_usage
 import pytest
-from alone import SCENARIOS
+from alone import gather
 
+from play.table import rules_of
 from pseudoledger.contract.case import refuse
-from pseudoledger.contract.judge import STAGES, judge
 from pseudoledger.contract.rules import common
+from pseudoledger.contract.ruleset import released
 
-FAMILIES = (alone_ledger, alone_market, alone_lease, alone_usage, alone_billing)
+SCENARIOS = gather()
 RULES_DIR = Path(common.__file__).parent
 
 
@@ -34,7 +30,7 @@ def call_sites():
 
 def refusing_rules(case):
     """Name the rules that refuse the case, in the first stage that does."""
-    for stage in STAGES[case.payload.type]:
+    for stage in rules_of(case).stages[case.payload.type]:
         refusing = [rule for rule in stage if tuple(rule(case))]
         if refusing:
             return refusing
@@ -52,7 +48,7 @@ def resolves(tree, pointer):
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: f"{s.code}-{s.name}")
 def test_one_rule_alone_refuses(scenario):
     case = scenario.play()
-    findings = judge(case)
+    findings = rules_of(case).judge(case)
     assert {finding.code for finding in findings} == {scenario.code}
     assert len(refusing_rules(case)) == 1
     tree = case.payload.model_dump(mode="json", exclude_none=True)
@@ -72,16 +68,18 @@ def test_every_refusal_of_the_source_has_its_scenario(monkeypatch):
 
     for path in RULES_DIR.glob("[a-z]*.py"):
         module = importlib.import_module(f"pseudoledger.contract.rules.{path.stem}")
-        monkeypatch.setattr(module, "refuse", recording)
+        monkeypatch.setattr(module, "refuse", recording, raising=False)
     for scenario in SCENARIOS:
         seen.clear()
-        judge(scenario.play())
+        case = scenario.play()
+        rules_of(case).judge(case)
         places = set(seen) & set(sites)
         alone_at |= places if len(places) == 1 else set()
     assert {f"{name}:{line} {sites[name, line]}" for name, line in set(sites) - alone_at} == set()
 
 
-def test_every_rule_of_every_kind_refuses_something_alone():
+def test_every_rule_of_every_set_refuses_something_alone():
     refused = {rule for scenario in SCENARIOS for rule in refusing_rules(scenario.play())}
-    rules = {rule for stages in STAGES.values() for stage in stages for rule in stage}
+    tables = [stages for rules in released().values() for stages in rules.stages.values()]
+    rules = {rule for stages in tables for stage in stages for rule in stage}
     assert {rule.__qualname__ for rule in rules - refused} == set()

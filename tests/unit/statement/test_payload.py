@@ -7,6 +7,7 @@ import pytest
 
 from play import Deal, Table, papers
 from play.papers import DAY, START, changed
+from pseudoledger.cli.examples import example
 from pseudoledger.errors import MalformedError
 from pseudoledger.statement.kinds import KINDS
 from pseudoledger.statement.payload import ITEMS_MAX, draft, jcs, parse, serialise
@@ -255,7 +256,8 @@ def one_of_each():
         papers.registered_file(),
         papers.simple("ledger.key_changed", number=1, ledger_key=deal.lessee.did),
     ]
-    for tree in others:
+    later = [example(kind) for kind in KINDS.values() if kind.since > 1]
+    for tree in (*others, *later):
         found[tree["type"]] = seal(tree)
     founding = json.loads(found["ledger.founded"])
     pins = {name: founding[name] for name in ("rules", "tables", "mode", "policy")}

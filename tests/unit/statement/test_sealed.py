@@ -238,3 +238,21 @@ def test_registration_remembers_digests_and_reads_no_value():
     assert len(stored) == 1
     assert not any(b"hall 2" in row for row in table.shelf.rows.values())
     assert orjson.loads(stored[0])["entry"] == 2
+
+
+def in_tree(tree):
+    """Every digest of a payload tree, found by going through it."""
+    if isinstance(tree, dict):
+        return [*tree.get("_sd", ()), *(one for member in tree.values() for one in in_tree(member))]
+    return [one for item in tree for one in in_tree(item)] if isinstance(tree, list) else []
+
+
+def test_digests_are_found_in_the_bytes_as_in_the_tree():
+    deal = Deal().offered()
+    for tree in (papers.pool(), deal.proposal(), seal(papers.pool()).tree, seal(deal.proposal()).tree):
+        assert sorted(sealed.digests(jcs(tree))) == sorted(in_tree(tree))
+
+
+def test_no_text_passes_for_a_digest():
+    said = jcs({"label": '","_sd":["x"],"y":"', "other": '"_sd":["z"]', "x_sd": ["w"], "_sd": ["a", "b"]})
+    assert sealed.digests(said) == ["a", "b"]

@@ -93,7 +93,7 @@ class Replay:
         for index, raw in rows:
             try:
                 statement = decode(raw)
-                payload = parse(statement.payload)
+                payload = parse(statement.payload) if court is None else court.read(statement.payload)
             except MalformedError as error:
                 yield at_entry(index, error.code, error.message)
                 continue

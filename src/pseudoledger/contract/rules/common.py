@@ -4,25 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, get_args
 
-import orjson
-
 from pseudoledger.contract.case import Case, Findings, refuse
-from pseudoledger.contract.things import (
-    Bid,
-    Demand,
-    Invoice,
-    Lease,
-    Mandate,
-    Offer,
-    OpenPapers,
-    Owner,
-    Payment,
-    Taken,
-    Thing,
-)
+from pseudoledger.contract.things import THING_OF_SUBJECT, OpenPapers, Owner, Taken
 from pseudoledger.statement.kinds import KINDS, Subject
 from pseudoledger.statement.sealed import digests
 from pseudoledger.statement.values import Table, Value, format_instant
@@ -32,19 +17,6 @@ SKEW_SECONDS = 300
 
 SEALING = frozenset(kind.model for kind in KINDS.values() if "sd_alg" in kind.model.model_fields)
 """Kinds with sealable fields. Asking each payload for a field that it may not have is slow in pydantic."""
-
-THING_OF_SUBJECT: MappingProxyType[Subject, tuple[type[Thing], ...]] = MappingProxyType(
-    {
-        Subject.OFFER: (Offer,),
-        Subject.DEMAND: (Demand,),
-        Subject.OFFER_OR_DEMAND: (Offer, Demand),
-        Subject.MANDATE: (Mandate,),
-        Subject.BID: (Bid,),
-        Subject.LEASE: (Lease,),
-        Subject.INVOICE: (Invoice,),
-        Subject.PAYMENT: (Payment,),
-    }
-)
 
 
 def addressed_to_this_ledger(case: Case) -> Findings:
@@ -133,7 +105,7 @@ def seals_new(case: Case) -> Findings:
     if type(case.payload) not in SEALING or case.payload.sd_alg is None:
         return
     seen: set[str] = set()
-    for digest in digests(orjson.loads(case.statement.payload)):
+    for digest in digests(case.statement.payload):
         taken = case.book.get(Taken, f"digest {digest}")
         if taken is not None or digest in seen:
             yield refuse(
@@ -189,7 +161,7 @@ def remember_seals(case: Case) -> None:
     """Remember the digests of a statement."""
     if type(case.payload) in SEALING and case.payload.sd_alg is not None:
         taken = Taken(by=case.id, entry=case.index)
-        for digest in digests(orjson.loads(case.statement.payload)):
+        for digest in digests(case.statement.payload):
             case.book.put(f"digest {digest}", taken)
 
 

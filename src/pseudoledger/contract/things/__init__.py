@@ -7,6 +7,10 @@ them to JSON for the store and the views read that JSON; nothing is encoded in t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pseudoledger.contract.things import asset, capital, claim, dispute, voucher
 from pseudoledger.contract.things.base import Taken, Thing
 from pseudoledger.contract.things.billing import BilledLine, Invoice, Payment
 from pseudoledger.contract.things.identity import Chain, Handover, Owner
@@ -35,9 +39,11 @@ from pseudoledger.contract.things.market import (
     Pool,
     PoolLine,
 )
+from pseudoledger.statement.kinds import Subject
 
 __all__ = [
     "THINGS",
+    "THING_OF_SUBJECT",
     "Amendment",
     "Batch",
     "Bid",
@@ -94,5 +100,29 @@ THINGS: tuple[type[Thing], ...] = (
     Invoice,
     Payment,
     Taken,
+    *claim.THINGS,
+    *voucher.THINGS,
+    *asset.THINGS,
+    *dispute.THINGS,
+    *capital.THINGS,
 )
 """Every class of thing that is stored by a key of its own."""
+
+THING_OF_SUBJECT: Mapping[Subject, tuple[type[Thing], ...]] = MappingProxyType(
+    {
+        Subject.OFFER: (Offer,),
+        Subject.DEMAND: (Demand,),
+        Subject.OFFER_OR_DEMAND: (Offer, Demand),
+        Subject.MANDATE: (Mandate,),
+        Subject.BID: (Bid,),
+        Subject.LEASE: (Lease,),
+        Subject.INVOICE: (Invoice,),
+        Subject.PAYMENT: (Payment,),
+        **claim.SUBJECTS,
+        **voucher.SUBJECTS,
+        **asset.SUBJECTS,
+        **dispute.SUBJECTS,
+        **capital.SUBJECTS,
+    }
+)
+"""Among which things the subject of a kind is looked for, where it names one."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pseudoledger.contract.derive import due_minor, invoice_status
+from pseudoledger.contract.ageing import AGES, Receivable, aged, receivable
+from pseudoledger.contract.derive import invoice_status
 from pseudoledger.contract.things import Invoice, Lease
 from pseudoledger.node.pages.lists import Listed, paged, read_all
 from pseudoledger.node.pages.site import Ask, Page
 from pseudoledger.node.reading import View
-
-AGES = ("current", "0-30", "31-60", "61-90", "91-")
-"""Not yet due, then days past the due date."""
-_LIMITS = ((30, "0-30"), (60, "31-60"), (90, "61-90"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +22,13 @@ class Row:
     lease: str
     """The number of its lease."""
     status: str
-    age: str
-    """One of `AGES`, "" where nothing is due."""
-    days: int
-    """Days past the due date; 0 or below before it."""
-    due_minor: int
+    owed: Receivable | None
+    """What is open of it, if anything."""
+
+    @property
+    def age(self) -> str:
+        """One of `AGES`, "" where nothing undisputed is open."""
+        return self.owed.age if self.owed is not None and self.owed.due_minor else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,16 +61,6 @@ class Board:
     ages: Sequence[str] = AGES
 
 
-def age_of(invoice: Invoice, now: int) -> str:
-    """Tell since when an invoice is due; "" where nothing undisputed is open."""
-    if due_minor(invoice, now) <= 0:
-        return ""
-    if now < invoice.due_at:
-        return "current"
-    days = (now - invoice.due_at) // 86_400
-    return next((name for limit, name in _LIMITS if days <= limit), AGES[-1])
-
-
 def make(view: View, ask: Ask) -> Page | None:
     """List invoices, newest first, of one age if asked; the chart shows all of them."""
     age = ask.text("age") if ask.text("age") in AGES else ""
@@ -83,9 +71,7 @@ def make(view: View, ask: Ask) -> Page | None:
             invoice=item,
             lease=lease.number if (lease := view.book.get(Lease, item.lease)) else "",
             status=invoice_status(item, ask.now).replace(" ", "_"),
-            age=age_of(item, ask.now),
-            days=(ask.now - item.due_at) // 86_400,
-            due_minor=due_minor(item, ask.now),
+            owed=receivable(key, item, ask.now),
         )
         for key, item in read.things
     ]
@@ -96,21 +82,20 @@ def make(view: View, ask: Ask) -> Page | None:
 
 
 def _ageing(rows: Sequence[Row]) -> list[Ageing]:
-    sums: dict[str, dict[str, list[int]]] = defaultdict(lambda: {age: [] for age in AGES})
-    for row in rows:
-        if row.age:
-            sums[row.invoice.currency][row.age].append(row.due_minor)
+    sums = aged((row.owed for row in rows if row.owed is not None), lambda owed: owed.currency)
     found = []
-    for currency, by_age in sorted(sums.items()):
-        longest = max(sum(amounts) for amounts in by_age.values())
+    for currency, item in sorted(sums.items()):
+        longest = max(bucket.due_minor for bucket in item.buckets)
+        if not longest:
+            continue
         bars = [
             Bar(
-                age=age,
-                count=len(amounts),
-                due_minor=sum(amounts),
-                share=round(100 * sum(amounts) / longest, 2),
+                age=bucket.age,
+                count=bucket.count,
+                due_minor=bucket.due_minor,
+                share=round(100 * bucket.due_minor / longest, 2),
             )
-            for age, amounts in by_age.items()
+            for bucket in item.buckets
         ]
-        found.append(Ageing(currency=currency, bars=bars, total_minor=sum(bar.due_minor for bar in bars)))
+        found.append(Ageing(currency=currency, bars=bars, total_minor=item.due_minor))
     return found

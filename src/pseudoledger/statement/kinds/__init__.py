@@ -6,61 +6,37 @@ envelope has to be for each kind stands here too (formats §2), because payloads
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeAlias
 
-from pseudoledger.statement.kinds import billing, delivery, identity, lease, ledger, market, usage
+from pseudoledger.statement.kinds import (
+    asset,
+    billing,
+    capital,
+    claim,
+    delivery,
+    dispute,
+    identity,
+    lease,
+    ledger,
+    market,
+    usage,
+    voucher,
+)
+from pseudoledger.statement.kinds.kind import Kind, Subject, kinds
 from pseudoledger.statement.values import Value
 
-
-class Subject(Enum):
-    """What the `sub` claim of a kind holds."""
-
-    ORIGIN = "the origin of the ledger"
-    ISSUER = "the issuer's did: the statement opens a thing"
-    IDENTITY = "the did of the identity it is about"
-    OFFER = "the offer"
-    DEMAND = "the demand"
-    OFFER_OR_DEMAND = "the offer or demand"
-    MANDATE = "the mandate"
-    BID = "the bid"
-    LEASE = "the lease"
-    INVOICE = "the invoice"
-    PAYMENT = "the payment"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """One kind of statement: its model, family, subject and whether a peer may send it."""
-
-    name: str
-    v: int
-    family: str
-    model: type[Value]
-    subject: Subject
-    from_network: bool = True
+__all__ = ["KINDS", "Kind", "Payload", "Subject", "kind_of", "kinds_under"]
 
 
 Payload: TypeAlias = Value
 """Any validated payload; `type` and `v` tell which."""
 
 
-def _kinds(family: str, subject: Subject, *models: type[Value], from_network: bool = True) -> list[Kind]:
-    """List kinds whose type stands in the model as a literal."""
-    found = []
-    for model in models:
-        (kind,) = model.model_fields["type"].annotation.__args__  # type: ignore[union-attr]
-        (version,) = model.model_fields["v"].annotation.__args__  # type: ignore[union-attr]
-        found.append(
-            Kind(name=kind, v=version, family=family, model=model, subject=subject, from_network=from_network)
-        )
-    return found
-
-
 _ALL = (
-    *_kinds(
+    *kinds(
         "ledger",
         Subject.ORIGIN,
         ledger.LedgerFounded,
@@ -70,7 +46,7 @@ _ALL = (
         ledger.BlockSealed,
         from_network=False,
     ),
-    *_kinds(
+    *kinds(
         "identity",
         Subject.IDENTITY,
         identity.IdentityDeclared,
@@ -79,7 +55,7 @@ _ALL = (
         identity.IdentityRecovered,
         identity.IdentityRevoked,
     ),
-    *_kinds(
+    *kinds(
         "market",
         Subject.ISSUER,
         market.PoolDeclared,
@@ -87,13 +63,13 @@ _ALL = (
         market.DemandPublished,
         market.BrokerMandated,
     ),
-    *_kinds("market", Subject.OFFER, market.OfferWithdrawn),
-    *_kinds("market", Subject.DEMAND, market.DemandClosed, market.MatchProposed),
-    *_kinds("market", Subject.MANDATE, market.BrokerReleased),
-    *_kinds("market", Subject.OFFER_OR_DEMAND, market.BidPlaced),
-    *_kinds("market", Subject.BID, market.BidCountered, market.BidRejected, market.BidWithdrawn),
-    *_kinds("lease", Subject.ISSUER, lease.LeaseProposed),
-    *_kinds(
+    *kinds("market", Subject.OFFER, market.OfferWithdrawn),
+    *kinds("market", Subject.DEMAND, market.DemandClosed, market.MatchProposed),
+    *kinds("market", Subject.MANDATE, market.BrokerReleased),
+    *kinds("market", Subject.OFFER_OR_DEMAND, market.BidPlaced),
+    *kinds("market", Subject.BID, market.BidCountered, market.BidRejected, market.BidWithdrawn),
+    *kinds("lease", Subject.ISSUER, lease.LeaseProposed),
+    *kinds(
         "lease",
         Subject.LEASE,
         lease.LeaseSigned,
@@ -104,16 +80,16 @@ _ALL = (
         lease.ReclaimStarted,
         lease.LeaseEnded,
     ),
-    *_kinds(
+    *kinds(
         "delivery",
         Subject.LEASE,
         delivery.DeliveryOffered,
         delivery.DeliveryAccepted,
         delivery.DeliveryRefused,
     ),
-    *_kinds("usage", Subject.LEASE, usage.UsageReported, usage.UsageConfirmed, usage.UsageContested),
-    *_kinds("billing", Subject.LEASE, billing.InvoiceIssued),
-    *_kinds(
+    *kinds("usage", Subject.LEASE, usage.UsageReported, usage.UsageConfirmed, usage.UsageContested),
+    *kinds("billing", Subject.LEASE, billing.InvoiceIssued),
+    *kinds(
         "billing",
         Subject.INVOICE,
         billing.InvoiceAccepted,
@@ -121,12 +97,25 @@ _ALL = (
         billing.InvoiceCancelled,
         billing.CreditIssued,
     ),
-    *_kinds("billing", Subject.ISSUER, billing.PaymentDeclared),
-    *_kinds("billing", Subject.PAYMENT, billing.PaymentConfirmed, billing.PaymentDenied),
+    *kinds("billing", Subject.ISSUER, billing.PaymentDeclared),
+    *kinds("billing", Subject.PAYMENT, billing.PaymentConfirmed, billing.PaymentDenied),
+    *claim.KINDS,
+    *voucher.KINDS,
+    *asset.KINDS,
+    *dispute.KINDS,
+    *capital.KINDS,
 )
 
 KINDS = MappingProxyType({(kind.name, kind.v): kind for kind in _ALL})
 """Every kind by (type, v)."""
+
+
+@lru_cache(maxsize=8)
+def kinds_under(number: int) -> Mapping[tuple[str, int], Kind]:
+    """Return the kinds of the rule set of a number: of every name the newest version that it has."""
+    newest = {kind.name: kind for kind in sorted(_ALL, key=lambda kind: kind.v) if kind.since <= number}
+    return MappingProxyType({key: kind for key, kind in KINDS.items() if newest.get(key[0]) is kind})
+
 
 _BY_MODEL = MappingProxyType({kind.model: kind for kind in _ALL})
 

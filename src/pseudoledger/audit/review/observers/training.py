@@ -1,0 +1,179 @@
+"""Training: how many operations leases for training allow, and how many were metered so far for one lessee."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import ClassVar
+
+from pseudoledger.audit.review.facts import Fact, FactValue, Observation, Sort, Table, table
+from pseudoledger.audit.review.observers.base import COUNTRY, Silent, country_facts, signed_lease
+from pseudoledger.audit.review.reading import Read
+from pseudoledger.audit.review.sight import Sight, cited
+from pseudoledger.contract.things import Lease, TermsInForce
+from pseudoledger.statement.kinds.lease import AmendmentSigned, Terms
+from pseudoledger.statement.kinds.usage import UsageReported
+
+_FORM = "at the dense speed of the chip table, every second in use"
+
+TRAINING = table(
+    "training",
+    "Operations that one lessee's leases for training allow (when one is signed) or have metered (when usage is"
+    " reported). They are estimates from above: chip-seconds times the dense speed of the chip, as if never idle.",
+    reads=("lease.signed", "amendment.signed", "usage.reported"),
+    facts=(
+        COUNTRY,
+        Fact(
+            name="basis",
+            sort=Sort.TEXT,
+            says="committed: count times period of one lease; metered: usage of all leases of the lessee so far",
+        ),
+        Fact(name="lessee", sort=Sort.TEXT, says="First key of the lessee's identity"),
+        Fact(name="number", sort=Sort.TEXT, says="The proposer's number of the lease"),
+        Fact(name="lessee_declared", sort=Sort.TRUTH, says="Whether the lessee has declared its identity"),
+        Fact(
+            name="customer_country",
+            sort=Sort.TEXT,
+            says="Country of the lessee",
+            missing="no attestation of the lessee's country is on the ledger",
+        ),
+        Fact(name="chip_seconds", sort=Sort.INTEGER, says="Chip-seconds for training", unit="chip_second"),
+        Fact(
+            name="operations_most",
+            sort=Sort.RATIO,
+            says=f"Operations at the faster of 16 and 8 bits, {_FORM}",
+            unit="operation",
+            missing="the speed of some of the chips is unknown",
+        ),
+        Fact(
+            name="operations_fp16",
+            sort=Sort.RATIO,
+            says=f"Operations at 16 bits, {_FORM}",
+            unit="operation",
+            missing="the speed of some of the chips is unknown",
+        ),
+        Fact(
+            name="operations_known",
+            sort=Sort.RATIO,
+            says="Operations at the faster of 16 and 8 bits, of the chips whose speed is known alone",
+            unit="operation",
+        ),
+        Fact(
+            name="speed_known_fp16",
+            sort=Sort.RATIO,
+            says="Dense operations a second at 16 bits of all chips of the lease for training",
+            unit="operation/s",
+            missing="the speed of some of the chips is unknown, or the observation is of usage",
+        ),
+    ),
+)
+
+
+class Training(Silent):
+    """Adds up chip-seconds of training lines; what it remembers of leases and lessees is on disk."""
+
+    tables: ClassVar[tuple[Table, ...]] = (TRAINING,)
+    reads: ClassVar[frozenset[str]] = frozenset(TRAINING.reads)
+
+    def read(self, entry: Read, sight: Sight) -> Iterator[Observation]:
+        """Yield one observation for a signed lease with training lines, and for each report on one."""
+        match entry.payload:
+            case UsageReported() as report:
+                yield from self._metered(entry, report, sight)
+            case AmendmentSigned() as amended:
+                terms = sight.get(TermsInForce, amended.amendment)
+                if terms is not None:
+                    _remember(sight, entry.statement.sub, terms.payload)
+            case _:
+                yield from self._committed(entry, sight)
+
+    def _committed(self, entry: Read, sight: Sight) -> Iterator[Observation]:
+        signed = signed_lease(entry, sight)
+        if signed is None or not _remember(sight, signed.id, signed.terms):
+            return
+        lines = [line for line in signed.terms.lines if line.chip is not None and line.purpose == "train"]
+        parts = [(str(line.chip), line.count * signed.seconds) for line in lines]
+        facts = _operations(sight, parts)
+        speeds = [sight.chip(str(line.chip)).fp16_per_second for line in lines]
+        if None not in speeds:
+            facts["speed_known_fp16"] = sum(
+                (speed * line.count for speed, line in zip(speeds, lines, strict=True) if speed is not None),
+                Fraction(0),
+            )
+        declared = sight.declared_at(signed.lessee)
+        yield Observation(
+            table=TRAINING,
+            at=entry.at,
+            subject=f"{signed.id}/training",
+            facts={
+                **facts,
+                **country_facts(signed.terms.facility.country),
+                "basis": "committed",
+                "lessee": signed.lessee,
+                "number": signed.lease.number,
+                "lessee_declared": declared is not None and declared <= entry.at,
+            },
+            cites=signed.cites,
+            parties=signed.parties,
+        )
+
+    def _metered(self, entry: Read, report: UsageReported, sight: Sight) -> Iterator[Observation]:
+        book, ref = sight.notebook, entry.statement.sub
+        lines = book.get("training lease", ref)
+        chip = None if lines is None else lines.get(report.line)
+        if chip is None:
+            return
+        lease, terms = sight.get(Lease, ref), sight.get(TermsInForce, ref)
+        if lease is None or terms is None:
+            return
+        lessee, lessor = sight.root(lease.lessee), sight.root(lease.lessor)
+        place = f"{ref}/{report.line}"
+        fresh = report.chip_seconds - (book.get("training read", place) or 0)
+        book.put("training read", place, report.chip_seconds)
+        totals: dict[str, int] = dict(book.get("training total", lessee) or {})
+        totals[chip] = totals.get(chip, 0) + fresh
+        book.put("training total", lessee, totals)
+        declared = sight.declared_at(lessee)
+        yield Observation(
+            table=TRAINING,
+            at=entry.at,
+            subject=f"{lessee}/training",
+            facts={
+                **_operations(sight, sorted(totals.items())),
+                **country_facts(terms.payload.facility.country),
+                "basis": "metered",
+                "lessee": lessee,
+                "number": lease.number,
+                "lessee_declared": declared is not None and declared <= entry.at,
+            },
+            cites=(sight.cite(terms.entry, "terms"), cited(entry, "usage")),
+            parties=(("lessor", lessor), ("lessee", lessee)),
+        )
+
+
+def _remember(sight: Sight, lease: str, terms: Terms) -> bool:
+    """Remember which lines of a lease train on which chip; tell whether there are any."""
+    lines = {line.id: line.chip for line in terms.lines if line.chip is not None and line.purpose == "train"}
+    if lines or sight.notebook.get("training lease", lease):
+        sight.notebook.put("training lease", lease, lines)
+    return bool(lines)
+
+
+def _operations(sight: Sight, parts: Iterable[tuple[str, int]]) -> dict[str, FactValue]:
+    """Return the facts that follow from chip-seconds by chip."""
+    seconds, known, most, fp16 = 0, Fraction(0), Fraction(0), Fraction(0)
+    whole = True
+    for name, chip_seconds in parts:
+        chip = sight.chip(name)
+        seconds += chip_seconds
+        fastest, half = chip.most_per_second, chip.fp16_per_second
+        if fastest is not None:
+            known += fastest * chip_seconds
+            most += fastest * chip_seconds
+        if half is not None:
+            fp16 += half * chip_seconds
+        whole = whole and fastest is not None and half is not None
+    facts: dict[str, FactValue] = {"chip_seconds": seconds, "operations_known": known}
+    if whole:
+        facts |= {"operations_most": most, "operations_fp16": fp16}
+    return facts

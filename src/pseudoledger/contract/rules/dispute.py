@@ -1,0 +1,12 @@
+"""Rules of the family *dispute*: objections, answers and the decision of the arbiter (design §3 "Disputes")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pseudoledger.contract.case import Rule
+from pseudoledger.contract.rules.common import Fold
+
+RULES_2: Mapping[str, tuple[Rule, ...]] = MappingProxyType({})
+FOLDS_2: Mapping[str, Fold] = MappingProxyType({})
