@@ -14,14 +14,15 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import sqlite_utils
+from typing import TYPE_CHECKING, Any
 
 from pseudoledger.errors import StoreBusy, StoreCorrupt, StoreError
 from pseudoledger.ledger.database import DATABASE, existing, explained, open_readonly, open_writable
 from pseudoledger.ledger.receipt import SignedHead
 from pseudoledger.ledger.tree import Frontier, stored_count
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 LOCK = "ledger.lock"
 _IDS_MAX = 500
@@ -170,6 +171,9 @@ class Store:
     @property
     def tables(self) -> sqlite_utils.Database:
         """The database as sqlite-utils sees it, for reports and people."""
+        # It brings numpy along where that is installed: a quarter of the start of every process, for a few pages.
+        import sqlite_utils  # noqa: PLC0415 - only here
+
         return sqlite_utils.Database(self._db)
 
     def close(self) -> None:

@@ -83,7 +83,13 @@ class Reader:
 
         It is kept until the database changes, so that any number may ask for it at almost no cost.
         """
-        version = data_version(self._watching)
+        try:
+            version = data_version(self._watching)
+        except StoreCorrupt:
+            # Only too old, maybe, as in `_begin`.
+            self._watching.close()
+            self._watching, self._version = Store.open_reader(self.directory), None
+            version = data_version(self._watching)
         if version != self._version:
             try:
                 self._newest = self._watching.checkpoint()

@@ -11,9 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
-from typing import Literal
-
-import cel
+from typing import TYPE_CHECKING, Literal
 
 from pseudoledger.audit.review.dossier import Entry, Finding, Margin, Missing, Party, Seen, State
 from pseudoledger.audit.review.expression import CelValue, Truth, context_of
@@ -28,8 +26,11 @@ from pseudoledger.audit.review.pack import (
     Version,
 )
 from pseudoledger.audit.review.pack_model import Severity
-from pseudoledger.audit.review.words import decimal, exact, filled, measured
+from pseudoledger.audit.review.words import decimal, exact, filled, measured, places
 from pseudoledger.statement.values import format_instant
+
+if TYPE_CHECKING:
+    import cel
 
 ChosenBy = Literal["block time", "as-of", "version"]
 _CEL_MAX = 2**63 - 1
@@ -271,16 +272,28 @@ class Found:
                 yield Missing(fact=name, says=fact.says, why=self.seen.reasons.get(name, fact.missing))
 
     def _evidence(self, items: Sequence[ReadyEvidence]) -> tuple[str, ...]:
-        context = self.view.context
+        """Say what holds, and nothing about facts that are not known."""
+        known = self.view.facts.keys() | self.view.answers.keys()
         return tuple(
             self._filled(item.says)
             for item in items
-            if item.when is None or item.when.decide(context) is True
+            if known >= set(places(item.says))
+            and (item.when is None or item.when.decide(self.view.context) is True)
         )
+
+    def _read(self) -> frozenset[str]:
+        """Return every fact that the rule, its texts or its evidence read."""
+        text = self.rule.text
+        weighed = (*self.rule.pros, *self.rule.cons)
+        texts = (text.says, text.asks, *(item.says for item in weighed))
+        read = {name for words in texts for name in places(words)}
+        read |= {name for item in weighed if item.when is not None for name in item.when.variables}
+        return self._needed() | read | {line.text.fact for line in self._lines()}
 
     def _seen_by(self) -> tuple[Seen, ...]:
         if not self.differs:
             return ()
+        read = self._read()
         return tuple(
             Seen(
                 fact=name,
@@ -289,6 +302,7 @@ class Found:
                 pointer=shown.opened.pointer,
             )
             for name, shown in sorted(self.seen.shown.items())
+            if name in read
         )
 
     def _filled(self, template: str) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TypeAlias
-
-import cel
+from typing import TYPE_CHECKING, TypeAlias
 
 from pseudoledger.errors import MalformedError
+
+if TYPE_CHECKING:
+    import cel
 
 CelValue: TypeAlias = bool | int | str | list[str]
 Truth: TypeAlias = bool | None
@@ -30,6 +31,8 @@ class Expression:
 
     def __init__(self, source: str, place: str) -> None:
         """Compile; `place` says where it stands. Raises MalformedError."""
+        import cel
+
         self.source, self.place = source, place
         if _FLOAT.search(_TEXTS.sub("''", source)):
             raise MalformedError(
@@ -78,4 +81,6 @@ class Expression:
 
 def context_of(values: Mapping[str, CelValue]) -> cel.Context:
     """Make the context in which all expressions of one version are decided for one observation."""
+    import cel
+
     return cel.Context(variables=dict(values))

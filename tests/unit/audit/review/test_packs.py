@@ -125,7 +125,7 @@ def test_what_yields_no_truth_is_an_error_and_not_unknown(source, values):
 
 
 def test_the_library_keeps_the_logic_that_unknown_rests_on():
-    """What ADR 16 relies on: an undefined variable matters only where the answer depends on it."""
+    """What ADR 17 relies on: an undefined variable matters only where the answer depends on it."""
     assert cel.compile("b == 2 || a == 1").execute({"a": 1}) is True
     with pytest.raises(RuntimeError, match="Undefined variable"):
         cel.compile("b == 2 && a == 1").execute({"a": 1})
