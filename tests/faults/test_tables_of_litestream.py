@@ -31,11 +31,13 @@ def test_a_node_reads_on_when_the_tables_come(directory):
     with closing(Reader(directory)) as reader:
         with reader.view() as view:
             size = view.store.size
+        note = reader.checkpoint()
         change(directory, *TABLES)
         for _ in range(2):
             with reader.view() as view:
                 assert view.store.size == size
                 assert view.state.size <= size
+            assert reader.checkpoint() == note
 
 
 def test_the_tables_are_a_warning(directory):

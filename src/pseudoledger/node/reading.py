@@ -84,15 +84,17 @@ class Reader:
         It is kept until the database changes, so that any number may ask for it at almost no cost.
         """
         try:
-            version = data_version(self._watching)
+            return self._look()
         except StoreCorrupt:
             # Only too old, maybe, as in `_begin`.
             self._watching.close()
             self._watching, self._version = Store.open_reader(self.directory), None
-            version = data_version(self._watching)
+            return self._look()
+
+    def _look(self) -> bytes | None:
+        version = data_version(self._watching)
         if version != self._version:
-            self._newest = self._watching.checkpoint()
-            self._version = version
+            self._newest, self._version = self._watching.checkpoint(), version
         return self._newest
 
     def close(self) -> None:
