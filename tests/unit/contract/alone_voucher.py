@@ -6,6 +6,7 @@ from alone_lease import shown
 
 from play import DAY, START, Deal, Table, key
 from play.papers import H100, NOWHERE, ended, mandate, net_of, period, simple
+from play.quarrel import of_invoice, open_about, quarrelsome
 from play.vouchers import (
     FACE,
     ISSUER,
@@ -555,6 +556,15 @@ def a_settlement_has_a_reference_of_its_own():
 def no_more_is_clawed_back_than_stands_redeemed():
     grant = Grant().redeemed()
     return putting(grant, ISSUER, clawed_back(grant.presentation, PART + 1), grant.voucher)
+
+
+@alone("voucher.disputed")
+def what_is_disputed_is_not_clawed_back():
+    grant = Grant(quarrelsome()).redeemed()
+    open_about(grant.deal, of_invoice(grant.deal.invoice, 10_000))
+    accepted = clawed_back(grant.presentation, PART - 10_000)
+    grant.table.act(ISSUER, accepted, grant.voucher)
+    return putting(grant, ISSUER, clawed_back(grant.presentation, 1, "K2"), grant.voucher)
 
 
 @alone("voucher.revoked")

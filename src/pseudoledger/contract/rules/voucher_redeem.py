@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pseudoledger.contract.case import Case, Findings, Rule, refuse
+from pseudoledger.contract.derive import frozen
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.rules.payment import reference_key, references_are_new
 from pseudoledger.contract.rules.voucher_back import count_redeemed, let_go, withdraw
@@ -208,6 +209,23 @@ def clawed_back_is_redeemed(case: Case) -> Findings:
         )
 
 
+def disputed_part_waits(case: Case) -> Findings:
+    """What a dispute over the invoice freezes is not clawed back before the dispute is over."""
+    presentation = _presentation(case)
+    invoice = None if presentation is None else case.book.get(Invoice, presentation.invoice)
+    if presentation is None or presentation.state != "redeemed" or invoice is None:
+        return
+    held = frozen(invoice.freezes, case.now)
+    most = max(0, presentation.redeemed_minor - held)
+    if most < case.payload.amount_minor <= presentation.redeemed_minor:
+        yield refuse(
+            "voucher.disputed",
+            f"{held} of the invoice are disputed: at most {most} can be clawed back now",
+            field="/amount_minor",
+            entry=invoice.entry,
+        )
+
+
 def still_stands(case: Case) -> Findings:
     """A voucher is revoked once, and before what is left of it lapses."""
     voucher = case.voucher
@@ -289,7 +307,12 @@ RULES_2: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
             chips_of_origin,
         ),
         "voucher.settled": (issuer_acts, redemption_stands, settled_is_redeemed, references_are_new),
-        "voucher.clawed_back": (issuer_acts, redemption_stands, clawed_back_is_redeemed),
+        "voucher.clawed_back": (
+            issuer_acts,
+            redemption_stands,
+            clawed_back_is_redeemed,
+            disputed_part_waits,
+        ),
         "voucher.revoked": (issuer_acts, still_stands),
     }
 )
