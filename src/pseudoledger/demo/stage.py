@@ -144,8 +144,11 @@ class Stage:
         assert at >= self.now, "the clock never steps back"
         self.now = at
 
-    def sign(self, who: str, tree: dict[str, Any], sub: str | None = None) -> Signed:
+    def sign(self, who: str, tree: dict[str, Any], sub: str | None = None) -> bytes:
         """Seal and sign a statement as a party does at home."""
+        return self._seal(who, tree, sub).raw
+
+    def _seal(self, who: str, tree: dict[str, Any], sub: str | None) -> Signed:
         signer = self.signer(who)
         ready = sealed.seal({"v": 1, **tree}, aud=self.ledger_id, iss=signer.did, random=self.random)
         raw = envelope.sign(
@@ -155,7 +158,7 @@ class Stage:
 
     def act(self, who: str, tree: dict[str, Any], sub: str | None = None, *, says: str = "") -> str:
         """Register a statement and return its id; raise RegistrationRefused if the ledger refuses it."""
-        signed = self.sign(who, tree, sub)
+        signed = self._seal(who, tree, sub)
         (answer,) = self.registrar.register([signed.raw])
         if isinstance(answer, Refused):
             raise RegistrationRefused(answer.findings)
@@ -168,7 +171,7 @@ class Stage:
 
     def refused(self, who: str, tree: dict[str, Any], sub: str | None = None, *, says: str) -> None:
         """Register a statement that the ledger has to refuse, and show why it does."""
-        (answer,) = self.registrar.register([self.sign(who, tree, sub).raw])
+        (answer,) = self.registrar.register([self.sign(who, tree, sub)])
         assert isinstance(answer, Refused), "the rules refuse this"
         self._add(Scene(at=format_instant(self.now), who=who, what=says, refused=answer.findings))
         self.now += 60
