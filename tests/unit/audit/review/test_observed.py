@@ -275,6 +275,7 @@ def test_custody_statements_speak_for_serials_that_turn_up_elsewhere(town):
         assert found[-1].evidence_against == tuple(against), country
         shown = "custody statements about these machines show no such move" in found[-1].evidence_for
         assert shown == (not against), country
+        assert [one.kind for one in found[-1].entries if one.role == "custody"] == ["asset.received"]
 
 
 def test_a_disclosed_site_answers_where_machines_stand(town):

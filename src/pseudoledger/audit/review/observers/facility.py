@@ -7,12 +7,15 @@ from typing import ClassVar
 
 from pseudoledger.audit.review.facts import Cited, Fact, FactValue, Observation, Shown, Sort, Table, table
 from pseudoledger.audit.review.observers.base import COUNTRY, Silent, country_facts, shown_text
-from pseudoledger.audit.review.observers.custody import Met, shown_moving
+from pseudoledger.audit.review.observers.custody import Met, moves_of
 from pseudoledger.audit.review.reading import Read
 from pseudoledger.audit.review.sight import Sight, cited
 from pseudoledger.contract.things import Lease, TermsInForce
 from pseudoledger.statement.kinds.delivery import DeliveryOffered
 from pseudoledger.statement.kinds.market import OfferPublished
+
+CUSTODY_MOST = 16
+"""Custody statements that one observation cites."""
 
 FACILITY = table(
     "facility",
@@ -138,10 +141,11 @@ class Facilities(Silent):
             earlier = min(met)
             facts |= {f"earlier_{name}": value for name, value in country_facts(earlier.country).items()}
             facts["between_s"] = entry.at - earlier.at
-            moved = shown_moving(met, country, entry.at, sight)
-            if moved is not None:
-                facts["moved"] = moved
             cites = (sight.cite(earlier.entry, "earlier delivery"), *cites)
+            moves = moves_of(met, country, entry.at, sight)
+            if moves is not None:
+                facts["moved"] = moves.moved
+                cites = (*cites, *(sight.cite(index, "custody") for index in moves.entries[:CUSTODY_MOST]))
         shown = _places(ref, "/terms/facility", terms.payload.facility, facts, sight)
         yield Observation(
             table=FACILITY,
