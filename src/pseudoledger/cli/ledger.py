@@ -59,6 +59,19 @@ DeclaredOption = Annotated[
 AgeOption = Annotated[str, typer.Option("--max-age", help="Refuse statements signed longer ago than this.")]
 
 
+SimulatedOption = Annotated[
+    bool,
+    typer.Option(
+        "--simulated-clock",
+        help=f"Take the time from {NOW}, for rehearsals; every page and report will say so.",
+    ),
+]
+KeyNamesOption = Annotated[
+    str | None,
+    typer.Option("--key-names", help="First part of the names of the two keys; the origin where not said."),
+]
+
+
 @plain(
     app,
     "init",
@@ -78,19 +91,8 @@ def init(
     max_age: AgeOption = "30d",
     attestor: AttestorOption = None,
     declared: DeclaredOption = False,
-    simulated: Annotated[
-        bool,
-        typer.Option(
-            "--simulated-clock",
-            help=f"Take the time from {NOW}, for rehearsals; every page and report will say so.",
-        ),
-    ] = False,
-    key_names: Annotated[
-        str | None,
-        typer.Option(
-            "--key-names", help="First part of the names of the two keys; the origin where not said."
-        ),
-    ] = None,
+    simulated: SimulatedOption = False,
+    key_names: KeyNamesOption = None,
     unsealed: Annotated[
         bool, typer.Option("--unsealed", help="Keep the new keys without a passphrase.")
     ] = False,
