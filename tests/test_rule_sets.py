@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from play import FOUNDER, START, Table, key
+from play.claims import claim
 from play.papers import pool
 from play.table import Refusal
 from pseudoledger.audit.verifier import Verdict, verify
 from pseudoledger.cli.examples import example
-from pseudoledger.contract.ruleset import NAMES, named, newest, released
+from pseudoledger.contract.ruleset import NAMES, Court, named, newest, released
 from pseudoledger.contract.things import THING_OF_SUBJECT
 from pseudoledger.errors import MalformedError
 from pseudoledger.identity.keys import Signer
@@ -129,7 +130,7 @@ def founded(folder: Path, rules: str) -> Registrar:
     )
 
 
-def govern(registrar: Registrar, rules: str, number: int = 1):
+def govern(registrar: Registrar, rules: str, number: int = 1, **policy):
     state, pinned = registrar.state, named(rules)
     tree = {
         "type": "ledger.policy_changed",
@@ -138,7 +139,7 @@ def govern(registrar: Registrar, rules: str, number: int = 1):
         "rules": {"name": pinned.name, "sha256": pinned.sha256},
         "tables": [{"name": name, "sha256": sha256} for name, sha256 in state.pins.tables],
         "mode": "single",
-        "policy": POLICY.model_dump(mode="json"),
+        "policy": {**POLICY.model_dump(mode="json"), **policy},
     }
     (answer,) = registrar.govern(
         [envelope.sign(FOUNDER, draft(tree), sub=state.origin, aud=state.id, iat=START)]
@@ -146,9 +147,9 @@ def govern(registrar: Registrar, rules: str, number: int = 1):
     return answer
 
 
-def sent(registrar: Registrar, tree, sub: str | None = None):
-    ready = sealed.seal(tree, aud=registrar.state.id, iss=ANA.did, random=os.urandom)
-    raw = envelope.sign(ANA, draft(ready.tree), sub=sub or ANA.did, aud=registrar.state.id, iat=START)
+def sent(registrar: Registrar, tree, sub: str | None = None, *, who=ANA):
+    ready = sealed.seal(tree, aud=registrar.state.id, iss=who.did, random=os.urandom)
+    raw = envelope.sign(who, draft(ready.tree), sub=sub or who.did, aud=registrar.state.id, iat=START)
     (answer,) = registrar.register([raw])
     return answer
 
@@ -164,3 +165,39 @@ def test_a_ledger_of_the_first_set_goes_on_under_the_second_and_verifies(tmp_pat
         assert [finding.code for finding in backward.findings] == ["ledger.older_rules"]
     report = verify(tmp_path / "ledger")
     assert report.verdict is Verdict.VALID, report.first
+
+
+def test_a_ledger_that_moved_can_admit_by_claims_and_verifies(tmp_path):
+    notary = key("notary")
+    with founded(tmp_path, FIRST) as registrar:
+        sent(registrar, pool())
+        declared_too_early = {"admission": "declared", "attestors": [notary.did]}
+        early = govern(registrar, SECOND, **declared_too_early)
+        assert [finding.code for finding in early.findings] == ["policy.not_possible"], (
+            "judged by the first set"
+        )
+        attested = claim("country", tier="declared")
+        answer = sent(registrar, attested, ANA.did)
+        assert answer.findings == unknown("claim.attested", 1)
+        assert isinstance(govern(registrar, SECOND), Registered)
+        assert isinstance(govern(registrar, SECOND, number=2, **declared_too_early), Registered)
+        answer = sent(registrar, pool(number="P2"))
+        assert [finding.code for finding in answer.findings] == ["policy.not_attested"]
+        assert isinstance(sent(registrar, claim(), ANA.did, who=notary), Registered)
+        assert isinstance(sent(registrar, pool(number="P2")), Registered)
+    report = verify(tmp_path / "ledger")
+    assert report.verdict is Verdict.VALID, report.first
+    assert report.entries == 12
+
+
+def test_the_verifier_finds_a_newer_kind_on_a_ledger_of_the_first_set(tmp_path, monkeypatch):
+    """A writer that does not keep to the rule set in force is caught by the one who verifies."""
+    with founded(tmp_path, FIRST) as registrar:
+        monkeypatch.setattr(Court, "read", lambda _court, raw: parse(raw))
+        monkeypatch.setattr(Court, "admit", lambda *_: ())
+        monkeypatch.setattr(Court, "fold", lambda court, *rest: court.rules.fold(court._case(*rest)))
+        assert isinstance(sent(registrar, claim("country", tier="declared"), ANA.did), Registered)
+        monkeypatch.undo()
+    report = verify(tmp_path / "ledger")
+    assert report.verdict is Verdict.BROKEN
+    assert (report.first.entry, report.first.code) == (2, "payload.unknown_kind")

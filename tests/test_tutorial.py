@@ -1,4 +1,4 @@
-"""Every command of the tutorial and of the README's ten minutes runs, word for word, in an empty directory."""
+"""Every command of the tutorial, and of guides that are whole in themselves, runs word for word in an empty directory."""
 
 import os
 import re
@@ -13,7 +13,12 @@ from typer.main import get_command
 from pseudoledger.cli.main import build
 
 ROOT = Path(__file__).resolve().parents[1]
-TUTORIALS = sorted((ROOT / "docs/tutorial").glob("*.md"))
+GUIDES = ("check-a-counterparty",)
+"""How-to guides that begin with a ledger of their own."""
+TUTORIALS = [
+    *sorted((ROOT / "docs/tutorial").glob("*.md")),
+    *(ROOT / "docs/how-to" / f"{name}.md" for name in GUIDES),
+]
 
 
 def commands(page):

@@ -7,6 +7,9 @@ from html.parser import HTMLParser
 
 import uvicorn
 
+from play import DAY
+from play.claims import claim
+from play.papers import period
 from pseudoledger.demo import billing, month
 from pseudoledger.demo.play import START
 from pseudoledger.demo.stage import Stage
@@ -66,6 +69,7 @@ class Played:
         issued = billing.invoice(stage, market)
         stage.until("2026-04-20T09:00:00Z")
         billing.pay(stage, market, {"train-and-serve": issued["train-and-serve"]})
+        self._attest(stage)
         self.market, self.issued = market, issued
         self.directory = directory
         self.forks = directory / "forks"
@@ -73,6 +77,16 @@ class Played:
         self.role = Role.FOUNDER
         self.now = instant_seconds("2026-04-28T00:00:00Z")
         self.publish()
+
+    def _attest(self, stage):
+        """A registry says of what sort north-lake is; the lessor has said so itself before."""
+        for number, kind in enumerate(
+            ("kyc", "country", "facility", "chip_inventory", "revenue_at_least", "affiliate_of"), 1
+        ):
+            more = {"party": stage.did("registry")} if kind == "affiliate_of" else {}
+            valid = period(stage.now, stage.now + 365 * DAY)
+            tree = claim(kind, number=f"R{number}", valid=valid, **more)
+            stage.act("registry", tree, stage.did("north-lake"))
 
     def publish(self):
         self.stage.registrar.publish()

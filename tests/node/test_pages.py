@@ -339,6 +339,16 @@ def test_an_identity_says_what_is_not_known(site):
     assert "It is no party's key" in site.read(f"/identities/{site.played.stage.did('founder')}").whole
 
 
+def test_an_identity_shows_what_is_attested_by_whom_and_until_when(site):
+    read = site.read(f"/identities/{site.played.stage.did('north-lake')}").whole
+    assert "Country DE by" in read
+    assert "by documents, until 2027-04" in read
+    assert "nvidia-h100-sxm5-80gb" in read
+    assert "at least 1,000,000.00 EUR" in read
+    assert "one person, known to the attestor" in read
+    assert "in force" in read
+
+
 def test_offers_are_searched(site):
     everything = site.read("/offers").whole
     assert "offers fit" in everything

@@ -39,6 +39,7 @@ COMMANDS = MappingProxyType(
         "voucher.redeemed": "pl voucher redeem {ref}",
         "voucher.settled": "pl voucher settle NUMBER --presentation {ref} --ref SCHEME:REFERENCE",
         "identity.adopted": "pl id adopt {about}",
+        "claim.attested": "pl claim attest NUMBER --about {about}",
     }
 )
 """The command that makes each kind of answer, up to where it names what it answers."""

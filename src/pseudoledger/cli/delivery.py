@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import mimetypes
-from hashlib import sha256
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pseudoledger.cli.command import Act, Acting, acting, group, reading
-from pseudoledger.cli.desk import Desk, read_file
+from pseudoledger.cli.desk import Desk
+from pseudoledger.cli.evidence import EvidenceOption, document
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import find
 from pseudoledger.cli.lease import LeaseArgument
@@ -38,10 +36,6 @@ APPS = (app,)
 
 REASONS = ("not_reachable", "wrong_hardware", "wrong_count", "below_spec", "other")
 
-EvidenceOption = Annotated[
-    Path | None,
-    typer.Option("--evidence", help="File that travels apart; its hash, type and size are stated."),
-]
 DeliveryArgument = Annotated[str, typer.Argument(help="Delivery: id, prefix or number.", show_default=False)]
 
 
@@ -105,13 +99,6 @@ def newest_terms(desk: Desk, lease: Lease) -> Terms:
     held = desk.book.get(TermsInForce, lease.versions[-1].terms)
     assert held is not None, "a lease names only terms that the book holds"
     return held.payload
-
-
-def document(path: Path) -> dict[str, Any]:
-    """Name a file by its hash, type and size."""
-    content = read_file(path)
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return {"sha256": sha256(content).hexdigest(), "media_type": kind, "bytes": len(content)}
 
 
 @acting(app, "accept", examples=("pl delivery accept B1 --as bob",))

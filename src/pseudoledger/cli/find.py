@@ -35,6 +35,7 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
+from pseudoledger.contract.things.claim import Claim
 from pseudoledger.contract.things.voucher import Presentation, Programme, Voucher
 from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
 
@@ -75,6 +76,7 @@ NOUNS: MappingProxyType[type[Thing], Noun] = MappingProxyType(
             name="presented voucher", kind="voucher.presented", command="pl voucher show VOUCHER"
         ),
         Payment: Noun(name="payment", kind="payment.declared", command="pl payment list"),
+        Claim: Noun(name="claim", kind="claim.attested", command="pl claim list"),
     }
 )
 
@@ -159,6 +161,10 @@ def concerns(desk: Desk, thing: Thing, party: str) -> bool:
         "payee",
         "holder",
         "proposer",
+        "attestor",
+        "subject",
+        "discloser",
+        "reader",
     )
     if any(getattr(thing, name, None) == party for name in names):
         return True

@@ -11,8 +11,9 @@ import typer
 
 from pseudoledger.cli.command import AsOption, JsonOption, LedgerOption, plain
 from pseudoledger.cli.desk import Desk, last_signed_path, read_file
+from pseudoledger.cli.find import did_of
 from pseudoledger.cli.show import Facts, present, short
-from pseudoledger.cli.values import length
+from pseudoledger.cli.values import choice, length
 from pseudoledger.contract.ruleset import newest, newest_tables
 from pseudoledger.contract.tables import file_hash
 from pseudoledger.errors import RegistrationRefused
@@ -62,6 +63,7 @@ def register_file(
     examples=(
         "pl ledger change-policy --open-max 200 --as market.example-founder",
         "pl ledger change-policy --commission-cap-bps 500 --max-age 7d --as market.example-founder",
+        "pl ledger change-policy --admission declared --attestor notary --as market.example-founder",
     ),
 )
 def change_policy(
@@ -75,6 +77,13 @@ def change_policy(
     max_age: Annotated[
         str | None, typer.Option("--max-age", help="Refuse statements signed longer ago.")
     ] = None,
+    admission: Annotated[
+        str | None, typer.Option("--admission", help="open, or declared: by claims of listed attestors.")
+    ] = None,
+    attestor: Annotated[
+        list[str] | None,
+        typer.Option("--attestor", help="Whose claims the ledger trusts, in place of those before."),
+    ] = None,
     as_: AsOption,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
@@ -86,6 +95,8 @@ def change_policy(
             "open_max": open_max,
             "commission_cap_bps": cap,
             "max_age_seconds": length_seconds(length(max_age, "--max-age")) if max_age else None,
+            "admission": choice(admission, "--admission", ("open", "declared")) if admission else None,
+            "attestors": [did_of(desk, who, "--attestor") for who in attestor] if attestor else None,
         }
         changes = {key: value for key, value in said.items() if value is not None}
         tree = {

@@ -11,6 +11,7 @@ from pseudoledger.cli.command import Act, Acting, acting, group
 from pseudoledger.cli.desk import Desk
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import did_of, find, find_any
+from pseudoledger.cli.gate import GateOption, pass_gate
 from pseudoledger.cli.listing import WEEK_SECONDS
 from pseudoledger.cli.statements import whole_id
 from pseudoledger.cli.values import choice, instant_text, pair, period, residency, share, tax
@@ -242,9 +243,17 @@ def _answer(acting: Acting, lease: str, kind: str, then: str = "") -> Act:
     return Act(tree={"type": kind}, sub=lease_id, title=thing.number, then=then)
 
 
-@acting(app, "sign", examples=("pl lease sign L1 --as alice", "pl lease sign L1 --dry-run --as alice"))
-def sign(acting: Acting, lease: LeaseArgument) -> Act:
+@acting(
+    app,
+    "sign",
+    examples=("pl lease sign L1 --as alice", "pl lease sign L1 --policy gate.toml --dry-run --as alice"),
+)
+def sign(acting: Acting, lease: LeaseArgument, policy: GateOption = None) -> Act:
     """Consent to a proposal: the lease binds from here, and its stock is taken."""
+    if policy is not None:
+        _, thing = find(acting.desk, Lease, lease, party=acting.party)
+        other = thing.lessee if acting.desk.book.root_of(thing.lessor) == acting.party else thing.lessor
+        pass_gate(acting.desk, policy, thing, other)
     return _answer(acting, lease, "lease.signed", f"the lessor hands over: pl delivery offer {lease} NUMBER")
 
 

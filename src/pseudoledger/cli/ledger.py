@@ -13,7 +13,7 @@ from pseudoledger.cli.command import JsonOption, plain, reading
 from pseudoledger.cli.desk import NOW, Desk, last_signed_path
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import Facts, present, when
-from pseudoledger.cli.values import length
+from pseudoledger.cli.values import did, length
 from pseudoledger.errors import PeerUnreachable, PseudoledgerError
 from pseudoledger.identity.last_signed import LastSigned, read_state
 from pseudoledger.node.ledgers import Ledger, NodeLedger
@@ -35,6 +35,7 @@ COUNTED = MappingProxyType(
         "usage": "usage.reported",
         "invoice": "invoice.issued",
         "payment": "payment.declared",
+        "claim": "claim.attested",
     }
 )
 """Things that `status` counts, and the kind of statement that opens each."""
@@ -46,7 +47,29 @@ OpenMaxOption = Annotated[
 CapOption = Annotated[
     int, typer.Option("--commission-cap-bps", help="Most that all brokers of a lease may take, in 0.01 %.")
 ]
+AttestorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attestor", help="Whose claims the ledger trusts: key name or did; may be repeated.", metavar="NAME"
+    ),
+]
+DeclaredOption = Annotated[
+    bool, typer.Option("--declared", help="Admit only attestors and issuers with a claim of one in force.")
+]
 AgeOption = Annotated[str, typer.Option("--max-age", help="Refuse statements signed longer ago than this.")]
+
+
+SimulatedOption = Annotated[
+    bool,
+    typer.Option(
+        "--simulated-clock",
+        help=f"Take the time from {NOW}, for rehearsals; every page and report will say so.",
+    ),
+]
+KeyNamesOption = Annotated[
+    str | None,
+    typer.Option("--key-names", help="First part of the names of the two keys; the origin where not said."),
+]
 
 
 @plain(
@@ -66,19 +89,10 @@ def init(
     open_max: OpenMaxOption = 100,
     cap: CapOption = 1000,
     max_age: AgeOption = "30d",
-    simulated: Annotated[
-        bool,
-        typer.Option(
-            "--simulated-clock",
-            help=f"Take the time from {NOW}, for rehearsals; every page and report will say so.",
-        ),
-    ] = False,
-    key_names: Annotated[
-        str | None,
-        typer.Option(
-            "--key-names", help="First part of the names of the two keys; the origin where not said."
-        ),
-    ] = None,
+    attestor: AttestorOption = None,
+    declared: DeclaredOption = False,
+    simulated: SimulatedOption = False,
+    key_names: KeyNamesOption = None,
     unsealed: Annotated[
         bool, typer.Option("--unsealed", help="Keep the new keys without a passphrase.")
     ] = False,
@@ -94,9 +108,13 @@ def init(
         raise WrongUse(f"{directory} holds a ledger already", hint="choose another directory")
     if directory.is_dir() and any(directory.iterdir()):
         raise WrongUse(f"{directory} is not empty", hint="choose a new or an empty directory")
-    policy = _policy(open_max, cap, max_age, simulated=simulated)
-    _make(directory)
     desk = Desk(directory)
+    policy = _policy(open_max, cap, max_age, simulated=simulated)
+    attestors = tuple(_attestor(desk, text) for text in attestor or ())
+    policy = policy.model_copy(
+        update={"attestors": attestors, "admission": "declared" if declared else "open"}
+    )
+    _make(directory)
     stem = key_names or origin.replace("/", "-").replace("~", "-").lower()[:50]
     clock = desk.found_clock(simulated=simulated)
     names = desk.new_name(f"{stem}-founder"), desk.new_name(f"{stem}-ledger")
@@ -144,6 +162,13 @@ def _founded(desk: Desk, value: dict[str, str]) -> Facts:
     ]
     note = "The clock is simulated: this ledger proves no times." if value["clock"] == "simulated" else ""
     return Facts(title=f"Founded {value['directory']}", facts=facts, value=value, note=note)
+
+
+def _attestor(desk: Desk, text: str) -> str:
+    """Return the did of an attestor before there is a ledger to look labels up in."""
+    return next((found for found, name in desk.names.items() if name == text), None) or did(
+        text, "--attestor"
+    )
 
 
 def _make(directory: Path) -> None:
@@ -211,6 +236,7 @@ def status(desk: Desk) -> Facts:
                 f" commission, statements up to {policy.max_age_seconds // 86400} days old"
             ),
         ),
+        *((("attestors", ", ".join(policy.attestors)),) if policy.attestors else ()),
         ("clock", "SIMULATED: this ledger proves no times" if policy.clock == "simulated" else "system"),
         (
             "holds",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -296,17 +297,31 @@ def whole_id(desk: Desk, text: str) -> str:
     return found[0] if found else ""
 
 
-def _disclosures(path: Path, statement_id: str, *, named: bool) -> list[str]:
+def _disclosures(path: Path, statement_id: str, *, named: bool) -> tuple[str, ...]:
     """Read a disclosure file; one that was not named is read only if it is there."""
     if not named and not path.is_file():
-        return []
+        return ()
+    kept = read_disclosures(path)
+    if kept.statement != statement_id:
+        raise MalformedError(f"{path} opens another statement, {kept.statement}", code="disclosure.form")
+    return kept.disclosures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisclosureFile:
+    """What a disclosure file holds: which statement it opens, and its disclosures."""
+
+    statement: str
+    disclosures: tuple[str, ...]
+
+
+def read_disclosures(path: Path) -> DisclosureFile:
+    """Read a disclosure file; raise MalformedError if it is none."""
     try:
         tree = orjson.loads(read_file(path))
-        if tree["statement"] != statement_id:
-            raise MalformedError(
-                f"{path} opens another statement, {tree['statement']}", code="disclosure.form"
-            )
-        return [str(text) for text in tree["disclosures"]]
+        return DisclosureFile(
+            statement=str(tree["statement"]), disclosures=tuple(str(text) for text in tree["disclosures"])
+        )
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise MalformedError(f"{path} is not a disclosure file", code="disclosure.form") from None
 

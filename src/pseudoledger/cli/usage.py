@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from pseudoledger.cli.command import Act, Acting, acting, group, reading
-from pseudoledger.cli.delivery import EvidenceOption, document, lease_number, newest_terms
+from pseudoledger.cli.delivery import lease_number, newest_terms
 from pseudoledger.cli.desk import Desk
+from pseudoledger.cli.evidence import EvidenceOption, document
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import find
 from pseudoledger.cli.lease import LeaseArgument

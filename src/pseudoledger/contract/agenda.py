@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pseudoledger.contract.book import Book
+from pseudoledger.contract.claims import IN_FORCE, in_force, standing
 from pseudoledger.contract.derive import delivery_answer, due_minor, invoice_answer, usage_answer
 from pseudoledger.contract.things import (
     Amendment,
@@ -18,7 +19,11 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
+from pseudoledger.contract.things.claim import Claim
 from pseudoledger.contract.things.voucher import Presentation
+
+RENEW_SECONDS = 30 * 86_400
+"""How long before its end a claim is shown to those who could renew it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,7 @@ def agenda(book: Book, party: str, now: int) -> list[Task]:
             _payments,
             _vouchers,
             _handovers,
+            _claims,
         )
         for task in source(book, party, now)
     ]
@@ -242,6 +248,26 @@ def _handovers(book: Book, party: str, _now: int) -> Iterator[Task]:
             )
 
 
+def _claims(book: Book, party: str, now: int) -> Iterator[Task]:
+    """Claims that end soon, for the attestor who could renew them and the subject who needs them."""
+    for ref, claim in book.all(Claim):
+        ends = claim.payload.valid.until_seconds
+        mine, about_me = _is(book, party, claim.attestor), _is(book, party, claim.subject)
+        if not (mine or about_me) or ends > now + RENEW_SECONDS or standing(book, claim, now) != IN_FORCE:
+            continue
+        same = in_force(book, claim.subject, [claim.attestor], now, claim=claim.payload.claim)
+        if all(other.payload.valid.until_seconds <= ends for _, other in same):
+            yield Task(
+                what=f"claim {claim.payload.number} ({claim.payload.claim}) {'you made' if mine else 'about you'} ends",
+                ref=ref,
+                about=claim.subject,
+                answers=("claim.attested",) if mine else (),
+                by=ends,
+                silence="it counts no more",
+                entry=claim.entry,
+            )
+
+
 WAITS_IN: tuple[type[Thing], ...] = (
     Lease,
     Amendment,
@@ -252,5 +278,6 @@ WAITS_IN: tuple[type[Thing], ...] = (
     Payment,
     Presentation,
     Chain,
+    Claim,
 )
 """Classes of things among which tasks are found."""

@@ -82,6 +82,13 @@ def claims_by(book: Book, subject: str, attestor: str) -> Iterator[tuple[str, Cl
         yield ref, claim
 
 
+def claims_about(book: Book, subject: str) -> list[tuple[str, Claim]]:
+    """Return (id, claim) of everything that anybody has said about an identity, oldest first; for reports."""
+    root = book.root_of(subject)
+    found = [(ref, claim) for ref, claim in book.all(Claim) if book.root_of(claim.subject) == root]
+    return sorted(found, key=lambda item: item[1].entry)
+
+
 def in_force(
     book: Book, subject: str, attestors: Iterable[str], now: int, *, claim: str = ""
 ) -> Iterator[tuple[str, Claim]]:

@@ -6,6 +6,7 @@ from pseudoledger.cli.desk import Desk
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import NOUNS, did_of, find, find_any, party_name
 from pseudoledger.contract.things import Chain, Demand, Invoice, Lease, Offer, Payment, Usage
+from pseudoledger.statement.kinds import KINDS
 
 
 @pytest.fixture
@@ -26,7 +27,8 @@ def test_every_numbered_noun_is_found_by_its_number(desk):
     numbers = {"pool": "P1", "offer": "O1", "demand": "D1", "mandate": "M1", "match": "B1", "bid": "BID1"}
     numbers |= {"lease": "L1", "amendment": "A1", "delivery": "H1", "invoice": "2026-1", "payment": "PAY-1"}
     for cls, noun in NOUNS.items():
-        if noun.numbered:
+        # The month of this fixture has the kinds of the first rule set; the dialogues name those of later ones.
+        if noun.numbered and KINDS[noun.kind, 1].since == 1:
             key, thing = find(desk, cls, numbers[noun.name])
             assert desk.book.get(cls, key) == thing
 

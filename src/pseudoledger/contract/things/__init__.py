@@ -39,7 +39,7 @@ from pseudoledger.contract.things.market import (
     Pool,
     PoolLine,
 )
-from pseudoledger.statement.kinds import Subject
+from pseudoledger.statement import kinds
 
 __all__ = [
     "THINGS",
@@ -108,16 +108,16 @@ THINGS: tuple[type[Thing], ...] = (
 )
 """Every class of thing that is stored by a key of its own."""
 
-THING_OF_SUBJECT: Mapping[Subject, tuple[type[Thing], ...]] = MappingProxyType(
+THING_OF_SUBJECT: Mapping[kinds.Subject, tuple[type[Thing], ...]] = MappingProxyType(
     {
-        Subject.OFFER: (Offer,),
-        Subject.DEMAND: (Demand,),
-        Subject.OFFER_OR_DEMAND: (Offer, Demand),
-        Subject.MANDATE: (Mandate,),
-        Subject.BID: (Bid,),
-        Subject.LEASE: (Lease,),
-        Subject.INVOICE: (Invoice,),
-        Subject.PAYMENT: (Payment,),
+        kinds.Subject.OFFER: (Offer,),
+        kinds.Subject.DEMAND: (Demand,),
+        kinds.Subject.OFFER_OR_DEMAND: (Offer, Demand),
+        kinds.Subject.MANDATE: (Mandate,),
+        kinds.Subject.BID: (Bid,),
+        kinds.Subject.LEASE: (Lease,),
+        kinds.Subject.INVOICE: (Invoice,),
+        kinds.Subject.PAYMENT: (Payment,),
         **claim.SUBJECTS,
         **voucher.SUBJECTS,
         **asset.SUBJECTS,

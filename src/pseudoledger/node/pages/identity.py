@@ -6,8 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pseudoledger.contract.claims import standing
 from pseudoledger.contract.derive import lease_status
 from pseudoledger.contract.things import Chain, Demand, Lease, Offer
+from pseudoledger.contract.things.claim import Claim
 from pseudoledger.errors import MalformedError
 from pseudoledger.identity.keys import key_from_did
 from pseudoledger.ledger.store import EntryRow
@@ -34,6 +36,15 @@ class PartyLease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenClaim:
+    """A claim about the identity, and how it stands in one word."""
+
+    id: str
+    claim: Claim
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class About:
     """What the page of an identity says."""
 
@@ -46,6 +57,7 @@ class About:
     leases: Sequence[PartyLease]
     offers: Sequence[tuple[str, Offer]]
     demands: Sequence[tuple[str, Demand]]
+    claims: Sequence[SeenClaim]
     recent: Sequence[EntryRow]
     window: int = RECENT_WINDOW
     shown_max: int = SHOWN_MAX
@@ -78,9 +90,11 @@ def make(view: View, ask: Ask) -> Page | None:
         demands=[
             (key, item) for key, item in read_all(view, Demand).things if book.root_of(item.lessee) == root
         ][:SHOWN_MAX],
+        claims=_claims(view, root, ask.now),
         recent=_recent(view, book.chain_of(did), did),
     )
-    known = about.chain or about.own_role or about.leases or about.offers or about.demands or about.recent
+    papers = about.leases or about.offers or about.demands
+    known = bool(about.chain or about.own_role or papers or about.claims or about.recent)
     return (
         Page(template="identity.html", title="identity.title", about=about, named=_name(about))
         if known
@@ -91,6 +105,16 @@ def make(view: View, ask: Ask) -> Page | None:
 def _name(about: About) -> str:
     label = about.chain.label if about.chain else ""
     return label or about.did
+
+
+def _claims(view: View, root: str, now: int) -> list[SeenClaim]:
+    """Return what others and itself attest about an identity, newest first."""
+    found = [
+        SeenClaim(id=key, claim=claim, status=standing(view.book, claim, now).word.replace(" ", "_"))
+        for key, claim in read_all(view, Claim).things
+        if view.book.root_of(claim.subject) == root
+    ]
+    return sorted(found, key=lambda item: -item.claim.entry)[:SHOWN_MAX]
 
 
 def _seen_from(key: str, lease: Lease, is_lessor: bool, now: int) -> PartyLease:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeAlias
 
+from pseudoledger.statement import values
 from pseudoledger.statement.kinds import (
     asset,
     billing,
@@ -25,18 +26,18 @@ from pseudoledger.statement.kinds import (
     usage,
     voucher,
 )
-from pseudoledger.statement.kinds.kind import Kind, Subject, kinds
-from pseudoledger.statement.values import Value
+from pseudoledger.statement.kinds.kind import Kind, Subject
+from pseudoledger.statement.kinds.kind import kinds as _kinds
 
 __all__ = ["KINDS", "Kind", "Payload", "Subject", "kind_of", "kinds_under"]
 
 
-Payload: TypeAlias = Value
+Payload: TypeAlias = values.Value
 """Any validated payload; `type` and `v` tell which."""
 
 
 _ALL = (
-    *kinds(
+    *_kinds(
         "ledger",
         Subject.ORIGIN,
         ledger.LedgerFounded,
@@ -46,7 +47,7 @@ _ALL = (
         ledger.BlockSealed,
         from_network=False,
     ),
-    *kinds(
+    *_kinds(
         "identity",
         Subject.IDENTITY,
         identity.IdentityDeclared,
@@ -55,7 +56,7 @@ _ALL = (
         identity.IdentityRecovered,
         identity.IdentityRevoked,
     ),
-    *kinds(
+    *_kinds(
         "market",
         Subject.ISSUER,
         market.PoolDeclared,
@@ -63,13 +64,13 @@ _ALL = (
         market.DemandPublished,
         market.BrokerMandated,
     ),
-    *kinds("market", Subject.OFFER, market.OfferWithdrawn),
-    *kinds("market", Subject.DEMAND, market.DemandClosed, market.MatchProposed),
-    *kinds("market", Subject.MANDATE, market.BrokerReleased),
-    *kinds("market", Subject.OFFER_OR_DEMAND, market.BidPlaced),
-    *kinds("market", Subject.BID, market.BidCountered, market.BidRejected, market.BidWithdrawn),
-    *kinds("lease", Subject.ISSUER, lease.LeaseProposed),
-    *kinds(
+    *_kinds("market", Subject.OFFER, market.OfferWithdrawn),
+    *_kinds("market", Subject.DEMAND, market.DemandClosed, market.MatchProposed),
+    *_kinds("market", Subject.MANDATE, market.BrokerReleased),
+    *_kinds("market", Subject.OFFER_OR_DEMAND, market.BidPlaced),
+    *_kinds("market", Subject.BID, market.BidCountered, market.BidRejected, market.BidWithdrawn),
+    *_kinds("lease", Subject.ISSUER, lease.LeaseProposed),
+    *_kinds(
         "lease",
         Subject.LEASE,
         lease.LeaseSigned,
@@ -80,16 +81,16 @@ _ALL = (
         lease.ReclaimStarted,
         lease.LeaseEnded,
     ),
-    *kinds(
+    *_kinds(
         "delivery",
         Subject.LEASE,
         delivery.DeliveryOffered,
         delivery.DeliveryAccepted,
         delivery.DeliveryRefused,
     ),
-    *kinds("usage", Subject.LEASE, usage.UsageReported, usage.UsageConfirmed, usage.UsageContested),
-    *kinds("billing", Subject.LEASE, billing.InvoiceIssued),
-    *kinds(
+    *_kinds("usage", Subject.LEASE, usage.UsageReported, usage.UsageConfirmed, usage.UsageContested),
+    *_kinds("billing", Subject.LEASE, billing.InvoiceIssued),
+    *_kinds(
         "billing",
         Subject.INVOICE,
         billing.InvoiceAccepted,
@@ -97,8 +98,8 @@ _ALL = (
         billing.InvoiceCancelled,
         billing.CreditIssued,
     ),
-    *kinds("billing", Subject.ISSUER, billing.PaymentDeclared),
-    *kinds("billing", Subject.PAYMENT, billing.PaymentConfirmed, billing.PaymentDenied),
+    *_kinds("billing", Subject.ISSUER, billing.PaymentDeclared),
+    *_kinds("billing", Subject.PAYMENT, billing.PaymentConfirmed, billing.PaymentDenied),
     *claim.KINDS,
     *voucher.KINDS,
     *asset.KINDS,
