@@ -38,6 +38,7 @@ COMMANDS = MappingProxyType(
         "payment.denied": "pl payment deny {ref}",
         "identity.adopted": "pl id adopt {about}",
         "claim.attested": "pl claim attest NUMBER --about {about}",
+        "stake.accepted": "pl stake accept {ref}",
     }
 )
 """The command that makes each kind of answer, up to where it names what it answers."""

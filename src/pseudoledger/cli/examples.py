@@ -62,6 +62,7 @@ _ALWAYS = {
     "currency",
     "amount_minor",
     "subject_group",
+    "share_bps",
 }
 """Optional fields without which the usual variant is not whole."""
 

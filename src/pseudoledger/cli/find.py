@@ -35,6 +35,7 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
+from pseudoledger.contract.things.capital import Quota, Stake
 from pseudoledger.contract.things.claim import Claim
 from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
 
@@ -71,6 +72,8 @@ NOUNS: MappingProxyType[type[Thing], Noun] = MappingProxyType(
         Invoice: Noun(name="invoice", kind="invoice.issued", command="pl invoice list"),
         Payment: Noun(name="payment", kind="payment.declared", command="pl payment list"),
         Claim: Noun(name="claim", kind="claim.attested", command="pl claim list"),
+        Stake: Noun(name="stake", kind="stake.declared", command="pl stake list"),
+        Quota: Noun(name="quota", kind="quota.set", command="pl quota list"),
     }
 )
 
@@ -101,12 +104,12 @@ def find(desk: Desk, cls: type[T], text: str, *, party: str | None = None) -> tu
     )
 
 
-def find_any(desk: Desk, text: str, *classes: type[Thing]) -> tuple[str, Thing]:
+def find_any(desk: Desk, text: str, *classes: type[Thing], party: str | None = None) -> tuple[str, Thing]:
     """Return the id and thing of whichever of some classes a text names; raise WrongUse as `find` does."""
     failures = []
     for cls in classes:
         try:
-            return find(desk, cls, text)
+            return find(desk, cls, text, party=party)
         except WrongUse as error:
             failures.append(error)
     several = [error for error in failures if "are called" in error.message]
@@ -158,6 +161,10 @@ def concerns(desk: Desk, thing: Thing, party: str) -> bool:
         "subject",
         "discloser",
         "reader",
+        "declarer",
+        "holder",
+        "organisation",
+        "drawer",
     )
     if any(getattr(thing, name, None) == party for name in names):
         return True

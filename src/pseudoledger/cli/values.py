@@ -258,6 +258,11 @@ def share(text: str, option: str) -> int:
     return _scaled(text.strip(), 6, option, text)
 
 
+def percent(text: str, option: str) -> int:
+    """Read a share such as 12.5 or 12.5 % into basis points."""
+    return _scaled(text.strip().removesuffix("%").strip(), 2, option, text)
+
+
 def unit_seconds(text: str, option: str) -> int:
     """Read unit-hours such as 672 or 671.5 into unit-seconds."""
     try:

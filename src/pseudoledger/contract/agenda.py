@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.claims import IN_FORCE, in_force, standing
-from pseudoledger.contract.derive import delivery_answer, due_minor, invoice_answer, usage_answer
+from pseudoledger.contract.derive import (
+    delivery_answer,
+    due_minor,
+    invoice_answer,
+    stake_status,
+    usage_answer,
+)
 from pseudoledger.contract.things import (
     Amendment,
     Bid,
@@ -19,6 +25,7 @@ from pseudoledger.contract.things import (
     Thing,
     Usage,
 )
+from pseudoledger.contract.things.capital import Stake
 from pseudoledger.contract.things.claim import Claim
 
 RENEW_SECONDS = 30 * 86_400
@@ -56,6 +63,7 @@ def agenda(book: Book, party: str, now: int) -> list[Task]:
             _payments,
             _handovers,
             _claims,
+            _stakes,
         )
         for task in source(book, party, now)
     ]
@@ -239,5 +247,23 @@ def _claims(book: Book, party: str, now: int) -> Iterator[Task]:
             )
 
 
-WAITS_IN: tuple[type[Thing], ...] = (Lease, Amendment, Bid, Delivery, Usage, Invoice, Payment, Chain, Claim)
+def _stakes(book: Book, party: str, now: int) -> Iterator[Task]:
+    for ref, stake in book.all(Stake):
+        if stake_status(stake, now) == "waiting" and _is(book, party, stake.holder):
+            yield Task(
+                what=f"stake {stake.number} is declared for you",
+                ref=ref,
+                about=stake.asset,
+                answers=("stake.accepted",),
+                by=min(stake.valid_to, stake.until),
+                silence="the declaration lapses",
+                entry=stake.entry,
+            )
+
+
+WAITS_IN: tuple[type[Thing], ...] = (
+    *(Lease, Amendment, Bid, Delivery, Usage, Invoice, Payment, Chain),
+    Claim,
+    Stake,
+)
 """Classes of things among which tasks are found."""

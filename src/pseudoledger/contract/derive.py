@@ -10,6 +10,7 @@ from typing import Literal
 
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.things import Batch, Delivery, Demand, Invoice, Lease, MeteredLine, Offer, Usage
+from pseudoledger.contract.things.capital import Stake
 from pseudoledger.statement.kinds.billing import PaymentDeclared
 from pseudoledger.statement.kinds.market import Rate
 
@@ -165,3 +166,12 @@ def demand_status(demand: Demand, now: int) -> Literal["open", "closed", "over"]
     if demand.closed_at is not None:
         return "closed"
     return "open" if demand.payload.window.until_seconds > now else "over"
+
+
+def stake_status(stake: Stake, now: int) -> Literal["waiting", "lapsed", "to begin", "counts", "over"]:
+    """Say in one word how a stake stands."""
+    if stake.accepted_at is None:
+        return "lapsed" if min(stake.valid_to, stake.until) <= now else "waiting"
+    if now >= stake.until:
+        return "over"
+    return "counts" if now >= stake.since else "to begin"
