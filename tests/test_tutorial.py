@@ -1,4 +1,4 @@
-"""Every command of the tutorial and of the README's ten minutes runs, word for word, in an empty directory."""
+"""Every command of the tutorial and of how-tos with a console runs, word for word, in an empty directory."""
 
 import os
 import re
@@ -13,7 +13,12 @@ from typer.main import get_command
 from pseudoledger.cli.main import build
 
 ROOT = Path(__file__).resolve().parents[1]
-TUTORIALS = sorted((ROOT / "docs/tutorial").glob("*.md"))
+TUTORIALS = sorted(
+    [
+        *(ROOT / "docs/tutorial").glob("*.md"),
+        *(p for p in (ROOT / "docs/how-to").glob("*.md") if "```console" in p.read_text(encoding="utf-8")),
+    ]
+)
 
 
 def commands(page):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -23,8 +24,12 @@ from pseudoledger.cli.listing import (
     things_of,
     time,
 )
-from pseudoledger.cli.show import Column, Sheet, hours, money
+from pseudoledger.cli.listing import (
+    amount as money_column,
+)
+from pseudoledger.cli.show import Column, Facts, Sheet, hours, money, when
 from pseudoledger.cli.values import amount, period, unit_seconds
+from pseudoledger.contract.commitment import Budget, budgets, loose
 from pseudoledger.contract.things import Lease
 from pseudoledger.contract.things.capital import Draw, Quota
 
@@ -101,9 +106,11 @@ def draw(
     """Put a part of a quota to a lease; refused beyond what is left."""
     desk = acting.desk
     ref, found = find(desk, Quota, quota, party=acting.party)
-    tree = {"type": "quota.drawn", "number": number, **_measured(desk, said_hours, said_money)}
+    drawn = _measured(desk, said_hours, said_money)
+    tree = {"type": "quota.drawn", "number": number, **drawn}
     tree["lease"] = find(desk, Lease, lease, party=acting.party)[0]
-    then = f"of {measure(desk, found.limit, found.currency)} {measure(desk, found.left, found.currency)} were left before"
+    left = found.left - (drawn.get("chip_seconds") or drawn["amount_minor"])
+    then = f"{measure(desk, left, found.currency)} of {measure(desk, found.limit, found.currency)} are left"
     return Act(tree=tree, sub=ref, title=number, then=then)
 
 
@@ -142,3 +149,66 @@ def list_quotas(
         Column(title="draws", form=lambda row: str(len(row["draws"])), right=True),
     )
     return cut("Quotas", columns, rows, limit, empty="none; pl quota set makes one")
+
+
+@reading(app, "budget", examples=("pl quota budget lab", "pl quota budget lab --json"))
+def budget(
+    desk: Desk,
+    who: Annotated[
+        str,
+        typer.Argument(metavar="ORGANISATION", help="Key name, did or label.", show_default=False),
+    ],
+) -> Facts:
+    """Put an organisation's quotas beside what its leases commit it to, and name leases that draw on none."""
+    root = desk.book.root_of(did_of(desk, who, "ORGANISATION"))
+    found = budgets(desk.book, desk.tables, root)
+    others = [asdict(item) for item in loose(desk.book, desk.tables, root, desk.now)]
+    rows = [_budget(item) for item in found]
+    value = {"organisation": root, "as_of": desk.now, "quotas": rows, "without_quota": others}
+    facts = [
+        ("organisation", party_name(desk, root)),
+        ("as of", f"{when(desk.now)} UTC"),
+        ("quotas", str(len(rows))),
+        ("too small", f"{sum(item.beyond > 0 for item in found)} of them, for what their leases come to"),
+        ("without", f"{len(others)} open leases draw on no quota"),
+    ]
+    return Facts(
+        title="Budgets against commitments",
+        facts=facts,
+        value=value,
+        sheets=(_budget_sheet(desk, rows), _loose_sheet(desk, others)),
+    )
+
+
+def _budget(item: Budget) -> dict[str, Any]:
+    leases = [asdict(lease) | {"uncovered": lease.uncovered} for lease in item.leases]
+    more = {"committed": item.committed, "left": item.left, "beyond": item.beyond, "leases": leases}
+    return {**{name: value for name, value in asdict(item).items() if name != "leases"}, **more}
+
+
+def _budget_sheet(desk: Desk, rows: list[dict[str, Any]]) -> Sheet:
+    def measured(title: str, name: str) -> Column:
+        return Column(title=title, form=lambda row: measure(desk, row[name], row["currency"]), right=True)
+
+    columns = (
+        text("quota", "number"),
+        time("from", "start"),
+        time("until", "until"),
+        measured("quota", "limit"),
+        measured("drawn", "drawn"),
+        measured("left", "left"),
+        measured("committed", "committed"),
+        measured("beyond", "beyond"),
+        Column(title="leases", form=lambda row: ", ".join(item["number"] for item in row["leases"]) or "-"),
+    )
+    return Sheet(title="Quotas", columns=columns, rows=rows, empty="none set")
+
+
+def _loose_sheet(desk: Desk, rows: list[dict[str, Any]]) -> Sheet:
+    columns = (
+        text("lease", "number"),
+        party(desk, "lessee"),
+        Column(title="chip-hours", form=lambda row: hours(row["chip_seconds"]), right=True),
+        money_column(desk, "whole price", "amount_minor"),
+    )
+    return Sheet(title="Open leases without a quota", columns=columns, rows=rows, empty="none")

@@ -12,6 +12,7 @@ from pseudoledger.cli.desk import Desk
 from pseudoledger.cli.evidence import document
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import did_of, find, find_any, party_name
+from pseudoledger.cli.invoice import invoice_lines
 from pseudoledger.cli.lease import lapses_at
 from pseudoledger.cli.listing import (
     LIMIT,
@@ -33,9 +34,6 @@ from pseudoledger.contract.derive import stake_status
 from pseudoledger.contract.splits import Part, Split, add_up, split_invoice
 from pseudoledger.contract.things import Invoice, Lease, Pool
 from pseudoledger.contract.things.capital import Stake
-from pseudoledger.statement import envelope
-from pseudoledger.statement.kinds.billing import InvoiceIssued
-from pseudoledger.statement.payload import parse
 
 app = group("stake", "Stakes: whose machines a pool is made of, who invested in it, and what each earned.")
 APPS = (app,)
@@ -187,11 +185,7 @@ def split(
 
 
 def _split(desk: Desk, invoice_id: str) -> Split:
-    entry = desk.ledger.entry_by_id(invoice_id)
-    assert entry is not None, "the book names only statements that stand on the ledger"
-    payload = parse(envelope.decode(entry.statement).payload)
-    assert isinstance(payload, InvoiceIssued), "the book names it as an invoice"
-    return split_invoice(desk.book, invoice_id, payload.lines, desk.now)
+    return split_invoice(desk.book, invoice_id, invoice_lines(desk, invoice_id), desk.now)
 
 
 def _json(split: Split) -> dict[str, Any]:

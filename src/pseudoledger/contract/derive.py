@@ -99,6 +99,13 @@ def billable(usage: Usage, rate: Rate, line: MeteredLine, count: int, now: int) 
     return max(0, usage.chip_seconds - usage.billed_before)
 
 
+def billed_seconds(usage: Usage, rate: Rate, line: MeteredLine, count: int, now: int) -> int:
+    """Return the unit-seconds that an invoice billed of a report, whatever became of the report since."""
+    if usage.state == "replaced":
+        return max(0, usage.agreed_chip_seconds - usage.billed_before)
+    return billable(usage, rate, line, count, now) or 0
+
+
 def reserved_seconds(
     line: MeteredLine, count: int, start: int, until: int, *, downtime_s: int, now: int
 ) -> int:

@@ -22,13 +22,12 @@ from itertools import pairwise
 from typing import Literal
 
 from pseudoledger.contract.book import Book
-from pseudoledger.contract.derive import billable, first_delivery, invoice_status
+from pseudoledger.contract.derive import billed_seconds, first_delivery, invoice_status
 from pseudoledger.contract.things import Invoice, Lease, MeteredLine, Offer, Pool, TermsInForce, Usage
 from pseudoledger.contract.things.capital import Stake
 from pseudoledger.errors import MalformedError
 from pseudoledger.statement.kinds.billing import InvoiceLine
 from pseudoledger.statement.kinds.lease import Terms
-from pseudoledger.statement.kinds.market import Rate
 
 Role = Literal["lessor", "owner", "investor"]
 WHOLE_BPS = 10_000
@@ -64,6 +63,7 @@ class Split:
     """Net of the lines less what was credited."""
     chip_seconds: int
     parts: tuple[Part, ...]
+    """The largest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,9 +190,9 @@ class Earned:
 
 
 def add_up(splits: Sequence[Split]) -> tuple[Earned, ...]:
-    """Add up the splits of the invoices of a lease, by party."""
+    """Add up the splits of the invoices of a lease, by party, the largest first."""
     parts = [(split.settled, part) for split in splits for part in split.parts]
-    return tuple(
+    earned = [
         Earned(
             party=party,
             roles=tuple(sorted({role for _, part in mine for role in part.roles})),
@@ -202,7 +202,8 @@ def add_up(splits: Sequence[Split]) -> tuple[Earned, ...]:
         )
         for party in sorted({part.party for _, part in parts})
         for mine in ([item for item in parts if item[1].party == party],)
-    )
+    ]
+    return tuple(sorted(earned, key=lambda item: (-item.settled_minor - item.waiting_minor, item.party)))
 
 
 def _parts(tally: _Tally, net: int, quantity: int) -> tuple[Part, ...]:
@@ -217,7 +218,7 @@ def _parts(tally: _Tally, net: int, quantity: int) -> tuple[Part, ...]:
             exact=tally.money[party],
             amount_minor=amounts[party],
         )
-        for party in sorted(amounts)
+        for party in sorted(amounts, key=lambda party: (-amounts[party], party))
     )
 
 
@@ -285,14 +286,7 @@ def _weights(
     for report in line.reports or ():
         usage = book.get(Usage, report)
         assert usage is not None, "an invoice bills reports of the book"
-        yield usage.start, usage.until, _billed_seconds(usage, rate, metered, count, now)
-
-
-def _billed_seconds(usage: Usage, rate: Rate, metered: MeteredLine, count: int, now: int) -> int:
-    """Return the unit-seconds that were billed of a report, whatever became of it since."""
-    if usage.state == "replaced":
-        return max(0, usage.agreed_chip_seconds - usage.billed_before)
-    return billable(usage, rate, metered, count, now) or 0
+        yield usage.start, usage.until, billed_seconds(usage, rate, metered, count, now)
 
 
 def largest_remainder(total: int, exact: Mapping[str, Fraction]) -> dict[str, int]:
