@@ -32,9 +32,6 @@ from pseudoledger.statement.values import (
     note,
 )
 
-ShareBps = Annotated[int, Field(ge=1, le=10_000)]
-ChipSeconds = Annotated[int, Field(ge=1, le=INTEGER_MAX)]
-
 
 class OwnedUnits(Value):
     """So many units of one line of a pool that belong to the holder of the stake."""
@@ -56,7 +53,7 @@ class StakeDeclared(Sealable):
     units: Annotated[tuple[OwnedUnits, ...], Field(min_length=1, max_length=LINES_MAX)] | None = note(
         "Units of the pool that the holder owns", reveals="hardware", default=None
     )
-    share_bps: ShareBps | None = note(
+    share_bps: Annotated[int, Field(ge=1, le=10_000)] | None = note(
         "Share of the declarer's own part of what the asset earns", unit="bps", reveals="money", default=None
     )
     valid: Period = note("Time for which it counts, at the earliest from its acceptance", reveals="time")
@@ -83,7 +80,7 @@ class StakeAccepted(Value):
 
 
 class _Rationed(Value):
-    chip_seconds: ChipSeconds | None = note(
+    chip_seconds: Annotated[int, Field(ge=1, le=INTEGER_MAX)] | None = note(
         "In unit-seconds of chips", unit="chip_second", reveals="hardware", default=None
     )
     currency: Currency | None = note("In money: ISO 4217", reveals="money", default=None)
