@@ -129,9 +129,9 @@ def decode_bundle(raw: bytes) -> ContractBundle:
     reader = _Reader(body, len(_START))
     bundle = ContractBundle(
         lease=reader.exactly(HASH_BYTES).hex(),
-        checkpoint=reader.bytes(NOTE_BYTES_MAX),
+        checkpoint=reader.string(NOTE_BYTES_MAX),
         entries=reader.array(ENTRIES_MAX, _read_entry),
-        files=reader.array(FILES_MAX, lambda item: item.bytes(FILE_BYTES_MAX)),
+        files=reader.array(FILES_MAX, lambda item: item.string(FILE_BYTES_MAX)),
         disclosures=reader.array(DISCLOSURES_MAX, _read_disclosed),
     )
     reader.end()
@@ -164,7 +164,7 @@ def _read_entry(reader: _Reader) -> BundledEntry:
     reader.fixed(3)
     return BundledEntry(
         index=reader.uint(SIZE_MAX - 1),
-        statement=reader.bytes(STATEMENT_MAX),
+        statement=reader.string(STATEMENT_MAX),
         path=reader.array(PATH_MAX, lambda item: item.exactly(HASH_BYTES)),
     )
 
@@ -187,7 +187,7 @@ class _Reader:
         """Read an unsigned integer."""
         return self._head(_UINT, most)
 
-    def bytes(self, most: int) -> bytes:
+    def string(self, most: int) -> bytes:
         """Read a byte string."""
         size = self._head(_BYTES, most)
         start, self._at = self._at, self._at + size
@@ -197,7 +197,7 @@ class _Reader:
 
     def exactly(self, size: int) -> bytes:
         """Read a byte string of one length."""
-        found = self.bytes(size)
+        found = self.string(size)
         if len(found) != size:
             raise _malformed(f"a byte string has {len(found)} bytes, not {size}")
         return found
@@ -205,7 +205,7 @@ class _Reader:
     def ascii(self, most: int) -> str:
         """Read a byte string that holds ASCII."""
         try:
-            return self.bytes(most).decode("ascii")
+            return self.string(most).decode("ascii")
         except UnicodeDecodeError:
             raise _malformed("a disclosure is ASCII") from None
 

@@ -93,7 +93,8 @@ def follow_chain(
 
 
 def _take(chain: _Chain, index: int, statement: Statement, payload: Payload) -> None:
-    """Take an entry that is no block; the ledger's own are signed by the founder, and counted."""
+    """Take an entry that is no block; the ledger's own are signed by the founder, and changes are counted."""
+    number: int | None = None
     match payload:
         case LedgerFounded():
             if index:
@@ -105,7 +106,7 @@ def _take(chain: _Chain, index: int, statement: Statement, payload: Payload) -> 
         case LedgerPolicyChanged():
             number, chain.policy_number = chain.policy_number, payload.number
         case LedgerPolicyRegistered():
-            number = None
+            pass
         case _:
             return
     if statement.iss != chain.founder:
