@@ -1,5 +1,6 @@
 """Forged bundles: whatever is changed, dropped, swapped or brought in from elsewhere, nothing is verified."""
 
+import json
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
@@ -36,7 +37,8 @@ from pseudoledger.ledger.policy import PolicyLog, PolicyWitness, TrustPolicy
 from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tree import Frontier, StoredHashes, hash_leaf, inclusion_proof, root
 from pseudoledger.market.bundling.choose import make_bundle
-from pseudoledger.statement import envelope
+from pseudoledger.statement import envelope, sealed
+from pseudoledger.statement.payload import jcs
 
 KEY = NEXT_LEDGER.did
 STRANGER, WITNESS = Signer.from_seed(b"\x11" * 32), Signer.from_seed(b"\x12" * 32)
@@ -488,6 +490,36 @@ def test_statements_of_another_ledger_are_refused(batches, lease, keys):
     swapped = [[other], *batches[1:]]
     with pytest.raises(InvalidProof, match="is for ledger"):
         verify_bundle(forge(swapped, lease, keys=keys), key=None)
+
+
+def test_the_first_block_seals_the_founding_alone(batches, lease, keys):
+    joined = [[*batches[0], *batches[1]], *batches[2:]]
+    with pytest.raises(InconsistentCheckpoint, match="entry 1"):
+        verify_bundle(forge(joined, lease, keys=lambda n: keys(n + 1)), key=KEY)
+
+
+def test_a_field_with_two_values_is_refused(batches, lease, keys):
+    """An issuer may have sealed two values under one name; a bundle that opens both shows neither."""
+    first = envelope.decode(batches[0][0])
+    found = next(item for batch in batches for item in batch if envelope.decode(item).id == lease)
+    tree = json.loads(envelope.decode(found).payload)
+    binding = sealed._binding(first.id, STRANGER.did, "lease.proposed", "/terms/workload")
+    texts = [
+        sealed._b64(jcs([sealed._b64(bytes([number]) * 16 + binding), "workload", f"v{number}"]))
+        for number in (1, 2)
+    ]
+    own = list(map(sealed.disclosure_digest, texts))
+    tree["terms"]["_sd"] = sorted([*own, *tree["terms"]["_sd"][len(own) :]])
+    raw = envelope.sign_bytes(STRANGER, jcs(tree), sub=STRANGER.did, aud=first.id, iat=first.iat)
+    bundle = forge([*batches, [raw]], envelope.decode(raw).id, keys=keys)
+    for opened in ((texts[0],), (texts[1],), tuple(sorted(texts))):
+        disclosed = BundledDisclosures(statement=bundle.lease, texts=opened)
+        forged = replace(bundle, disclosures=(disclosed,))
+        if len(opened) == 1:
+            assert verify_bundle(forged, key=KEY).lease.opened[0].value in {"v1", "v2"}
+        else:
+            with pytest.raises(InvalidProof, match="two values"):
+                verify_bundle(forged, key=KEY)
 
 
 def test_a_statement_that_stands_twice_is_refused(batches, lease, keys):

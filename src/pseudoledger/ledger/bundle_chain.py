@@ -143,6 +143,7 @@ def _seal(chain: _Chain, index: int, statement: Statement, block: BlockSealed, r
             (statement.iat != time_ms // 1000, "has an iat that is not its time"),
             (statement.exp is not None, "expires"),
             (time_ms < last.time_ms, "has a time before that of an earlier block"),
+            (block.height == 1 and index != 1, "is the first and does not stand at entry 1"),
             (index - last.index < 2 * (block.height - last.height), "stands too near to an earlier block"),
             (block.height <= last.height, "has a height that an earlier block has"),
             (follows and block.previous != chain.last_id, "cites another block before it"),

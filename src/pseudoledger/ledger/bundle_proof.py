@@ -271,6 +271,9 @@ def _open(bundle: ContractBundle, entries: Sequence[Read]) -> dict[str, tuple[se
                 fields.append(sealed.open_field(entry.statement, text))
             except PseudoledgerError as error:
                 raise InvalidProof(f"entry {entry.index}: {error.message}") from error
+        pointers = [field.pointer for field in fields]
+        if len(set(pointers)) < len(pointers):
+            raise InvalidProof(f"entry {entry.index}: one field is disclosed with two values")
         opened[item.statement] = tuple(sorted(fields, key=lambda field: field.pointer))
     return opened
 

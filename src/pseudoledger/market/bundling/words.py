@@ -66,7 +66,7 @@ def does_not_show(bundle: VerifiedBundle, trusted: Trusted, *, simulated: bool) 
     found.append("what came after the checkpoint: a later statement may change what these amount to")
     found.append(
         "that the registrar was right to admit these statements: no rule was run again, neither whose key was in"
-        " force nor whether sums add up; `pl verify` does that with the whole ledger"
+        " force nor whether sums add up; pl verify does that with the whole ledger"
     )
     if not bundle.checkpoint.cosignatures:
         found.append(
