@@ -8,7 +8,18 @@ from hashlib import sha256
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_ledger import FOUNDER, LEDGER, NEXT_LEDGER, build, entries_of, founding, key_change, sign
+from small_ledger import (
+    FOUNDER,
+    LEDGER,
+    NEXT_LEDGER,
+    accepted,
+    build,
+    entries_of,
+    founding,
+    key_change,
+    reopen,
+    sign,
+)
 
 from pseudoledger.errors import (
     InconsistentCheckpoint,
@@ -39,6 +50,7 @@ from pseudoledger.ledger.tree import Frontier, StoredHashes, hash_leaf, inclusio
 from pseudoledger.market.bundling.choose import make_bundle
 from pseudoledger.statement import envelope, sealed
 from pseudoledger.statement.payload import jcs
+from pseudoledger.statement.values import block_time_ms
 
 KEY = NEXT_LEDGER.did
 STRANGER, WITNESS = Signer.from_seed(b"\x11" * 32), Signer.from_seed(b"\x12" * 32)
@@ -144,6 +156,27 @@ def test_the_root_before_a_leaf_follows_from_its_path(size, data):
     stored = StoredHashes(Frontier().store(leaves))
     path = inclusion_proof(index, size, stored.read)
     assert root_before(index, size, path) == root(index, stored.read)
+
+
+def test_a_party_that_changed_its_key_is_shown_with_its_whole_chain(tmp_path):
+    small = build(tmp_path / "it", leases=1, rounds=1)
+    contract = small.load.contracts[0]
+    old = contract.lessor
+    with closing(reopen(small)) as registrar:
+        ledger, iat = registrar.state.id, small.load.now
+
+        def act(signer, tree):
+            raw = sign(signer, tree, sub=old.did, aud=ledger, iat=iat)
+            accepted(registrar.register([raw]))
+            return envelope.decode(raw).id
+
+        act(old, {"type": "identity.rotated", "number": "R1", "to": STRANGER.did})
+        handover = envelope.decode(registrar.store.entry(registrar.store.size - 2).statement).id
+        act(STRANGER, {"type": "identity.adopted", "handover": handover})
+    with closing(Store.open_reader(small.directory)) as store:
+        verified = verify_bundle(make_bundle(store, contract.lease, {}).bundle, key=KEY)
+    assert {"identity.rotated", "identity.adopted"} <= set(kinds(verified))
+    assert verified.missing == ()
 
 
 # Bits and bytes
@@ -286,6 +319,15 @@ def test_the_lease_has_to_be_there_and_to_be_one(honest):
         verify_bundle(replace(honest, lease=other), key=KEY)
 
 
+def test_a_bundle_goes_on_to_the_end_of_the_checkpoints_tree(honest):
+    """Cut off behind an earlier block, so that a later change of keys would not show."""
+    change = index_of(honest, "ledger.key_changed")
+    blocks = [p for p, entry in enumerate(honest.entries) if b'"block.sealed"' in entry.statement]
+    for end in (place for place in blocks[:-1] if place > change):
+        with pytest.raises(InconsistentCheckpoint, match="ends a tree of"):
+            verify_bundle(with_entries(honest, honest.entries[: end + 1]), key=KEY)
+
+
 def test_a_file_that_nobody_names_is_refused(honest):
     files = tuple(sorted((*honest.files, b"mine"), key=lambda file: sha256(file).digest()))
     with pytest.raises(InvalidProof, match="names the file"):
@@ -353,6 +395,12 @@ def test_a_policy_asks_for_its_log_and_its_quorum(honest):
         verify_bundle(good, key=None, policy=policy_of(retired))
     with pytest.raises((InvalidSignature, QuorumNotMet)):
         verify_bundle(witnessed(honest, STRANGER), key=KEY, policy=policy_of(own))
+    said = parse_note(honest.checkpoint)
+    size = parse_checkpoint(said.text).size
+    late = sign_checkpoint(LEDGER, origin, size, parse_checkpoint(said.text).root)
+    stolen = replace(honest, checkpoint=format_note(late))
+    with pytest.raises(InvalidSignature, match="ledger key in force"):
+        verify_bundle(stolen, key=KEY, policy=policy_of(retired, quorum="none"))
     forged = bytearray(good.checkpoint)
     forged[-8] ^= 1
     with pytest.raises(PseudoledgerError):
@@ -387,8 +435,11 @@ def forge(batches, lease, *, keys, tweak=None, end=None):
         raws += batch
         time_ms = (first.iat + number) * 1000
         block = next_block(link, time_ms=time_ms, size=len(raws), root=frontier.root())
-        block = block.model_copy(update=(tweak or {}).get(block.height, {}))
-        raw = envelope.sign(keys(number), block, sub=origin, aud=first.id, iat=time_ms // 1000)
+        changes = dict((tweak or {}).get(block.height, {}))
+        iat = changes.pop("iat", None)
+        block = block.model_copy(update=changes)
+        iat = block_time_ms(block.time) // 1000 if iat is None else iat
+        raw = envelope.sign(keys(number), block, sub=origin, aud=first.id, iat=iat)
         frontier.append(hash_leaf(raw))
         raws.append(raw)
         link = replace(
@@ -433,8 +484,8 @@ def test_the_forger_can_seal_anew_what_is_good(batches, lease, keys):
         ({"size": 1}, "has size"),
         ({"root": "00" * 32}, "root"),
         ({"previous": "00" * 32}, "cites another block"),
-        ({"time": "2020-01-01T00:00:00.000Z"}, "time"),
-        ({"time": "2099-01-01T00:00:00.000Z"}, "iat"),
+        ({"time": "2020-01-01T00:00:00.000Z"}, "time before that of an earlier"),
+        ({"iat": 1_700_000_000}, "iat"),
         ({"height": 9}, "too near"),
         ({"height": 2}, "height"),
     ],

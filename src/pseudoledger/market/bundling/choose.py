@@ -53,6 +53,7 @@ IDENTITY = (
     "claim.attested",
     "claim.revoked",
 )
+HANDOVERS = frozenset({"identity.rotated", "identity.recovered"})
 CHANGES = ("ledger.policy_changed", "ledger.key_changed")
 BLOCK = "block.sealed"
 _PAGE = 1_000
@@ -181,16 +182,31 @@ def _parties(choice: _Choice) -> None:
     for row in choice.rows.values():
         keys.add(row.issuer)
         keys.update(found.decode("ascii") for found in _DID.findall(envelope.decode(row.statement).payload))
-    about = [(row, envelope.decode(row.statement)) for row in choice.of_kinds(IDENTITY)]
+    about = [(row, *_whose(row)) for row in choice.of_kinds(IDENTITY)]
     grown = True
     while grown:
         grown = False
-        for row, statement in about:
-            named = {found.decode("ascii") for found in _DID.findall(statement.payload)}
-            # A handover names the next key: it, too, belongs to the party.
-            if statement.sub in keys and choice.take(row):
+        for row, own, others in about:
+            if not keys.isdisjoint(own) and choice.take(row):
                 grown = True
-                keys.update({statement.iss, *named} if row.type.startswith("identity.") else ())
+                keys |= own | others
+
+
+def _whose(row: EntryRow) -> tuple[set[str], set[str]]:
+    """Return the keys that an identity statement or claim is about, and those that then belong there too.
+
+    A claim is about its subject alone. An identity statement is about the chain of keys: its subject is the first
+    key, its issuer another one or a recovery key, and a handover names the next.
+    """
+    statement = envelope.decode(row.statement)
+    if not row.type.startswith("identity."):
+        return {statement.sub}, set()
+    named = (
+        {found.decode("ascii") for found in _DID.findall(statement.payload)}
+        if row.type in HANDOVERS
+        else set()
+    )
+    return {statement.sub, *named}, {statement.iss}
 
 
 def _behind(choice: _Choice, lease: str) -> None:
