@@ -11,6 +11,7 @@ from pseudoledger.audit.verifier import Report, Verdict, verify
 from pseudoledger.cli.command import JsonOption, plain
 from pseudoledger.cli.failure import CHECK_FAILED
 from pseudoledger.cli.show import errors, print_json, say
+from pseudoledger.demo.bundled import hand_over
 from pseudoledger.demo.play import play
 from pseudoledger.demo.stage import Scene
 from pseudoledger.demo.tamper import Tampered, tamper
@@ -51,13 +52,14 @@ def demo(
     stage.registrar.close()
     ledger = directory / "ledger"
     report = verify(ledger, ledger_key=stage.did("ledger"))
+    bundle = hand_over(ledger, directory / "out", key=stage.did("ledger"))
     tampered = tamper(ledger, directory / "out" / "tampered")
     caught = verify(tampered.directory, ledger_key=stage.did("ledger"))
     (directory / "out" / "checkpoint").write_text(report.keep + "\n", encoding="utf-8")
     if as_json:
         print_json(_data(directory, scenes, report, caught))
     else:
-        _conclude(directory, report, tampered, caught)
+        _conclude(directory, report, tampered, caught, bundle)
     if report.verdict is not Verdict.VALID or caught.verdict is not Verdict.BROKEN:
         errors("error: the demo's ledger did not verify as it should; please report this")
         raise typer.Exit(CHECK_FAILED)
@@ -81,7 +83,7 @@ def _tell(scene: Scene) -> None:
         say(f"{'':18}{'':<{_WHO_WIDTH}} refused: {finding}", style="red")
 
 
-def _conclude(directory: Path, report: Report, tampered: Tampered, caught: Report) -> None:
+def _conclude(directory: Path, report: Report, tampered: Tampered, caught: Report, bundle: Path) -> None:
     say(f"\nThe ledger holds {report.entries} entries in {report.blocks} blocks.")
     say(
         f"verify {directory / 'ledger'}: {report.verdict.value} - every signature, block, hash and rule again,"
@@ -93,6 +95,7 @@ def _conclude(directory: Path, report: Report, tampered: Tampered, caught: Repor
     )
     first = caught.first
     say(f"verify {tampered.directory}: {caught.verdict.value} - {first}", style="red" if first else "")
+    say(f"\nOne lease with its proofs, to hand over: {bundle}; {bundle.with_suffix('.html')} shows it.")
     ledger = directory / "ledger"
     say("\nThree commands to try next:")
     for command in (
