@@ -1,4 +1,4 @@
-"""`demo`: one market month on a simulated clock, verified, and a tampered copy being caught."""
+"""`demo`: a market month and a city's programme on a simulated clock, verified, reviewed, and a copy tampered with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pseudoledger.cli.failure import CHECK_FAILED
 from pseudoledger.cli.show import errors, print_json, say
 from pseudoledger.demo.bundled import hand_over
 from pseudoledger.demo.play import play
-from pseudoledger.demo.stage import Scene
+from pseudoledger.demo.questions import Reviewed, ask
+from pseudoledger.demo.stage import DISCLOSURES, Scene
 from pseudoledger.demo.tamper import Tampered, tamper
 from pseudoledger.errors import PeerUnreachable, StoreError
 
@@ -31,10 +32,11 @@ def demo(
     ] = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Play one market month: offers, leases, usage, invoices, payments, and what the rules refuse.
+    """Play one market month and a city's programme: leases, invoices, a voucher, a dispute, and what is refused.
 
-    Writes DIR/ledger, DIR/keys (without passphrases, for this demo alone) and DIR/out, then verifies the
-    ledger and shows a tampered copy being caught.
+    Writes DIR/ledger, DIR/keys (without passphrases, for this demo alone) and DIR/out. Then it verifies the
+    ledger, shows a tampered copy being caught, and reviews the ledger without and with the disclosures that
+    its parties have made.
     """
     scenes: list[Scene] = []
     _make(directory)
@@ -46,7 +48,8 @@ def demo(
 
     if not as_json:
         say(
-            "One month of a market for compute, on a simulated clock. Every line is one or more signed statements.\n"
+            "A market for compute, on a simulated clock: one month, then a city's programme of vouchers."
+            " Every line is one or more signed statements.\n"
         )
     stage = play(directory, seed=seed, tell=tell)
     stage.registrar.close()
@@ -56,10 +59,16 @@ def demo(
     tampered = tamper(ledger, directory / "out" / "tampered")
     caught = verify(tampered.directory, ledger_key=stage.did("ledger"))
     (directory / "out" / "checkpoint").write_text(report.keep + "\n", encoding="utf-8")
+    asked: tuple[Reviewed, ...] = ()
+    if report.verdict is Verdict.VALID:
+        asked = ask(ledger, directory / "out", stage.handed, report=report)
     if as_json:
-        print_json(_data(directory, scenes, report, caught))
+        print_json(_data(directory, scenes, report, caught, asked))
     else:
-        _conclude(directory, report, tampered, caught, bundle)
+        _conclude(report, ledger, tampered, caught)
+        _tell_review(asked)
+        say(f"One lease with its proofs, to hand over: {bundle}; {bundle.with_suffix('.html')} shows it.")
+        _name_commands(directory)
     if report.verdict is not Verdict.VALID or caught.verdict is not Verdict.BROKEN:
         errors("error: the demo's ledger did not verify as it should; please report this")
         raise typer.Exit(CHECK_FAILED)
@@ -83,10 +92,10 @@ def _tell(scene: Scene) -> None:
         say(f"{'':18}{'':<{_WHO_WIDTH}} refused: {finding}", style="red")
 
 
-def _conclude(directory: Path, report: Report, tampered: Tampered, caught: Report, bundle: Path) -> None:
+def _conclude(report: Report, ledger: Path, tampered: Tampered, caught: Report) -> None:
     say(f"\nThe ledger holds {report.entries} entries in {report.blocks} blocks.")
     say(
-        f"verify {directory / 'ledger'}: {report.verdict.value} - every signature, block, hash and rule again,"
+        f"verify {ledger}: {report.verdict.value} - every signature, block, hash and rule again,"
         " from the bytes of the entries alone",
         style="green" if report.verdict is Verdict.VALID else "red",
     )
@@ -95,18 +104,35 @@ def _conclude(directory: Path, report: Report, tampered: Tampered, caught: Repor
     )
     first = caught.first
     say(f"verify {tampered.directory}: {caught.verdict.value} - {first}", style="red" if first else "")
-    say(f"\nOne lease with its proofs, to hand over: {bundle}; {bundle.with_suffix('.html')} shows it.")
+
+
+def _tell_review(asked: tuple[Reviewed, ...]) -> None:
+    """Say what an auditor would ask, without and with what was opened to it."""
+    if not asked:
+        return
+    say("\nAn auditor asks, by dated rules. A finding is a question, never a verdict.")
+    for reviewed, what in zip(asked, ("without disclosures", "with what was opened to it"), strict=True):
+        counts = ", ".join(f"{severity} {count}" for severity, count in reviewed.raised().items())
+        answered = f"; answered by a disclosure {reviewed.resolved()}" if reviewed.resolved() else ""
+        say(f"review {what}: {counts}{answered} - {reviewed.html}")
+    says, asks = asked[0].foremost()
+    say(f"Its first: {says}. {asks}")
+
+
+def _name_commands(directory: Path) -> None:
     ledger = directory / "ledger"
     say("\nThree commands to try next:")
     for command in (
         f"pl verify {ledger}",
-        f"pl lease statement L-long-context --ledger {ledger}",
-        f"pl lease show L-train-and-serve --ledger {ledger}",
+        f"pl lease statement L-river-lab --ledger {ledger}",
+        f"pl review {ledger} --disclosures {directory / DISCLOSURES} --out {directory / 'out' / 'dossier'}",
     ):
         say(f"  {command}")
 
 
-def _data(directory: Path, scenes: list[Scene], report: Report, caught: Report) -> dict[str, Any]:
+def _data(
+    directory: Path, scenes: list[Scene], report: Report, caught: Report, asked: tuple[Reviewed, ...]
+) -> dict[str, Any]:
     return {
         "directory": str(directory),
         "scenes": [
@@ -123,6 +149,15 @@ def _data(directory: Path, scenes: list[Scene], report: Report, caught: Report) 
         "verdict": report.verdict.value,
         "keep": report.keep,
         "tampered": {"verdict": caught.verdict.value, "first": str(caught.first)},
+        "reviews": [
+            {
+                "json": str(reviewed.json),
+                "html": str(reviewed.html),
+                "raised": reviewed.raised(),
+                "resolved": reviewed.resolved(),
+            }
+            for reviewed in asked
+        ],
     }
 
 

@@ -188,10 +188,12 @@ def pay(stage: Stage, market: Market, issued: dict[str, list[str]]) -> None:
         lessor = market.lessors[who]
         settles = [{"invoice": ref, "amount_minor": _open(stage, ref)} for ref in refs]
         payment = stage.act(
-            who, _payment(stage, who, lessor, settles), says=f"declares its payment to {lessor}, by reference"
+            who,
+            draft_payment(stage, who, lessor, settles),
+            says=f"declares its payment to {lessor}, by reference",
         )
         if who == "train-and-serve":
-            twice = _payment(stage, who, lessor, [{"lease": market.leases[who], "amount_minor": 100_00}])
+            twice = draft_payment(stage, who, lessor, [{"lease": market.leases[who], "amount_minor": 100_00}])
             stage.refused(who, twice, says="declares another payment under the same bank reference")
         stage.act(
             lessor, {"type": "payment.confirmed"}, payment, says=f"confirms the payment of {who}: settled"
@@ -204,9 +206,10 @@ def _open(stage: Stage, invoice_id: str) -> int:
     return found.open_minor
 
 
-def _payment(
+def draft_payment(
     stage: Stage, who: str, to: str, settles: list[dict[str, Any]], number: str = ""
 ) -> dict[str, Any]:
+    """Draft a payment, made elsewhere, and its reference."""
     total = sum(item["amount_minor"] for item in settles)
     tree: dict[str, Any] = {
         "type": "payment.declared",
@@ -245,7 +248,7 @@ def credit(stage: Stage, issued: dict[str, list[str]]) -> None:
     back = [{"invoice": invoice_id, "amount_minor": -_open(stage, invoice_id)}]
     payment = stage.act(
         "north-lake",
-        _payment(stage, "north-lake", "long-context", back, "refund C-1"[:6]),
+        draft_payment(stage, "north-lake", "long-context", back, "refund C-1"[:6]),
         says="declares the refund",
     )
     stage.act("long-context", {"type": "payment.confirmed"}, payment, says="confirms the refund")
@@ -269,6 +272,8 @@ def commission(stage: Stage, market: Market, issued: dict[str, list[str]]) -> No
         settles = [{"invoice": ref, "amount_minor": draft.tree["total_minor"]}]
         payment = stage.act(
             principal,
-            _payment(stage, principal, BROKER, settles, f"commission {principal}"[:60].replace(" ", "-")),
+            draft_payment(
+                stage, principal, BROKER, settles, f"commission {principal}"[:60].replace(" ", "-")
+            ),
         )
         stage.act(BROKER, {"type": "payment.confirmed"}, payment)

@@ -19,6 +19,7 @@ from pseudoledger.market.catalogue_offer import OfferTerms, import_catalogue
 from pseudoledger.market.matching import Acceptable, match
 from pseudoledger.market.sdl_demand import DemandTerms, import_sdl
 from pseudoledger.market.tables import load_tables
+from pseudoledger.statement.serials import serial_digest
 from pseudoledger.statement.values import Period, format_instant
 
 LESSORS = ("north-lake", "delta-cloud", "harbour-cpu")
@@ -216,11 +217,17 @@ def sell_twice(stage: Stage, market: Market) -> None:
     stage.act("render-batch", {"type": "lease.cancelled"}, second)
 
 
+def mark(stage: Stage) -> str:
+    """Return the serial digest of the machine that long-context leases, and that is sold later."""
+    return serial_digest(stage.ledger_id, "maker", f"H200-{stage.seed}")
+
+
 def deliver(stage: Stage, market: Market) -> None:
     """Machines are handed over; one lessee stays silent, which counts after three days."""
     for who, lease_id in market.leases.items():
         lines = [{"line": line.id, "count": line.count} for line in stage.terms(lease_id).lines]
-        tree = {"type": "delivery.offered", "number": "B-1", "lines": lines, "serials": []}
+        serials = [mark(stage)] if who == "long-context" else []
+        tree = {"type": "delivery.offered", "number": "B-1", "lines": lines, "serials": serials}
         delivery = stage.act(market.lessors[who], tree, lease_id)
         if who != SILENT:
             stage.act(who, {"type": "delivery.accepted", "delivery": delivery}, lease_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pseudoledger.demo import billing, month
+from pseudoledger.demo import billing, city, grant, month, quarrel
 from pseudoledger.demo.stage import Scene, Stage
 
 START = "2026-03-01T08:00:00Z"
@@ -40,4 +40,30 @@ def play(directory: Path, *, seed: int, tell: Callable[[Scene], None]) -> Stage:
     billing.pay(stage, market, issued)
     billing.credit(stage, issued)
     billing.commission(stage, market, issued)
+    _second_act(stage, market)
     return stage
+
+
+def _second_act(stage: Stage, market: month.Market) -> None:
+    """A city's programme: a machine, a lease under a voucher, a dispute, and what an auditor is shown."""
+    stage.until("2026-04-21T09:00:00Z")
+    town = city.City()
+    city.declare(stage)
+    city.attest(stage, town)
+    city.promise(stage, town)
+    stage.until("2026-04-22T09:00:00Z")
+    city.sell(stage, town, market)
+    city.hand_over(stage, town)
+    grant.lease(stage, town)
+    stage.until("2026-04-30T09:00:00Z")
+    grant.deliver(stage, town)
+    stage.until("2026-05-31T01:00:00Z")
+    grant.bill(stage, town)
+    grant.redeem(stage, town)
+    stage.until("2026-06-03T09:00:00Z")
+    quarrel.dispute(stage, town)
+    quarrel.credit(stage, town)
+    stage.until("2026-06-12T09:00:00Z")
+    quarrel.pay(stage, town)
+    stage.until("2026-06-15T09:00:00Z")
+    quarrel.disclose(stage, town)

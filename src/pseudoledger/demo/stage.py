@@ -6,7 +6,8 @@ gives the same keys, salts, times and therefore the same ledger, byte for byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +27,8 @@ from pseudoledger.statement.payload import draft
 from pseudoledger.statement.values import format_instant, instant_seconds
 
 ORIGIN = "demo.pseudoledger.example/month"
+DISCLOSURES = "out/disclosures"
+"""Folder of what was opened to the auditor, in the demo's directory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,14 @@ class Scene:
     refused: tuple[Finding, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """A signed statement, and what opens its sealed fields."""
+
+    raw: bytes
+    disclosures: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Stage:
     """Everything that the scenes act on."""
@@ -47,6 +58,10 @@ class Stage:
     tell: Callable[[Scene], None]
     now: int
     scenes: list[Scene] = field(default_factory=list)
+    kept: dict[str, Signed] = field(default_factory=dict)
+    """Statements with sealed fields, as their signers keep them."""
+    handed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Disclosures that were handed to the auditor, by statement."""
     _drawn: int = 0
     _registrar: Registrar | None = None
     _signers: dict[str, Signer] = field(default_factory=dict)
@@ -131,17 +146,24 @@ class Stage:
 
     def sign(self, who: str, tree: dict[str, Any], sub: str | None = None) -> bytes:
         """Seal and sign a statement as a party does at home."""
+        return self._seal(who, tree, sub).raw
+
+    def _seal(self, who: str, tree: dict[str, Any], sub: str | None) -> Signed:
         signer = self.signer(who)
         ready = sealed.seal({"v": 1, **tree}, aud=self.ledger_id, iss=signer.did, random=self.random)
-        return envelope.sign(
+        raw = envelope.sign(
             signer, draft(ready.tree), sub=sub or signer.did, aud=self.ledger_id, iat=self.now
         )
+        return Signed(raw=raw, disclosures=tuple(ready.disclosures))
 
     def act(self, who: str, tree: dict[str, Any], sub: str | None = None, *, says: str = "") -> str:
         """Register a statement and return its id; raise RegistrationRefused if the ledger refuses it."""
-        (answer,) = self.registrar.register([self.sign(who, tree, sub)])
+        signed = self._seal(who, tree, sub)
+        (answer,) = self.registrar.register([signed.raw])
         if isinstance(answer, Refused):
             raise RegistrationRefused(answer.findings)
+        if signed.disclosures:
+            self.kept[answer.id] = signed
         if says:
             self.note(who, says)
         self.now += 60
@@ -153,6 +175,21 @@ class Stage:
         assert isinstance(answer, Refused), "the rules refuse this"
         self._add(Scene(at=format_instant(self.now), who=who, what=says, refused=answer.findings))
         self.now += 60
+
+    def hand_over(self, statement: str, fields: Sequence[str]) -> tuple[str, ...]:
+        """Write the disclosures of some sealed fields for a reader; return them."""
+        signed = self.kept[statement]
+        read = envelope.decode(signed.raw)
+        held = {sealed.open_field(read, text).pointer: text for text in signed.disclosures}
+        texts = tuple(held[pointer] for pointer in sorted(fields))
+        self.handed[statement] = texts
+        folder = self.directory / DISCLOSURES
+        folder.mkdir(exist_ok=True)
+        content = {"statement": statement, "disclosures": list(texts)}
+        (folder / f"{statement}.disclosures.json").write_text(
+            json.dumps(content, indent=1) + "\n", encoding="utf-8"
+        )
+        return texts
 
     def note(self, who: str, what: str) -> None:
         """Add a line to the story."""

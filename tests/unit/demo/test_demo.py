@@ -1,12 +1,20 @@
-"""The demo month: it tells what the issue of a market is, refuses what it should, and repeats itself exactly."""
+"""The demo: it tells what the issue of a market is, refuses what it should, and repeats itself exactly."""
 
+import contextlib
 import json
 import re
 import shlex
+from pathlib import Path
 
+from pseudoledger.cli.disclosure_file import read_disclosures
 from pseudoledger.cli.main import run
-from pseudoledger.contract.derive import invoice_status
+from pseudoledger.contract.custody import custody_chain
+from pseudoledger.contract.derive import dispute_status, invoice_status
 from pseudoledger.contract.things import Invoice
+from pseudoledger.contract.things.asset import Asset
+from pseudoledger.contract.things.dispute import Dispute
+from pseudoledger.contract.things.voucher import Presentation, Voucher
+from pseudoledger.demo.city import NAME
 from pseudoledger.demo.play import play
 from pseudoledger.ledger.store import Store
 
@@ -35,10 +43,17 @@ def test_the_same_seed_gives_the_same_ledger_byte_for_byte(tmp_path):
     assert entries(tmp_path / "one") != entries(tmp_path / "three")
 
 
-def test_the_month_shows_every_act_and_refuses_what_it_should(tmp_path):
+def test_the_play_shows_every_act_and_refuses_what_it_should(tmp_path):
     stage, invoices = played(tmp_path / "demo", 1)
     refused = [finding.code for scene in stage.scenes for finding in scene.refused]
-    assert refused == ["stock.taken", "end.notice_runs", "payment.reference_used"]
+    assert refused == [
+        "stock.taken",
+        "end.notice_runs",
+        "payment.reference_used",
+        "asset.not_holder",
+        "voucher.answered",
+        "dispute.not_arbiter",
+    ]
     assert set(invoices) == {"settled"}
     told = {row.type for row in map(_typed, entries(tmp_path / "demo")[0])}
     assert {
@@ -49,7 +64,65 @@ def test_the_month_shows_every_act_and_refuses_what_it_should(tmp_path):
         "reclaim.started",
         "credit.issued",
         "payment.confirmed",
+        "programme.declared",
+        "voucher.issued",
+        "voucher.reserved",
+        "voucher.redeemed",
+        "voucher.settled",
+        "claim.attested",
+        "disclosure.shown",
+        "asset.registered",
+        "asset.moved",
+        "asset.received",
+        "dispute.opened",
+        "dispute.answered",
+        "dispute.decided",
     } <= told
+
+
+def test_the_second_act_comes_to_the_figures_of_the_voucher_rules(tmp_path):
+    stage = play(tmp_path / "demo", seed=1, tell=lambda _scene: None)
+    with contextlib.closing(stage.registrar):
+        ((_, voucher),) = stage.book.all(Voucher)
+        ((_, shown),) = stage.book.all(Presentation)
+        ((_, dispute),) = stage.book.all(Dispute)
+        ((machine, _),) = stage.book.all(Asset)
+        invoice = stage.book.get(Invoice, shown.invoice)
+        chain = custody_chain(stage.book, machine, stage.now)
+        decided = dispute_status(dispute, stage.now)
+    sums = (invoice.total_minor, invoice.credited_minor, invoice.voucher_minor)
+    assert sums == (12_873_60, 700_00, 5_478_12)
+    assert (voucher.face_minor, voucher.redeemed_minor) == (140_000_00, 5_478_12)
+    assert (shown.settled_minor, decided) == (5_478_12, "decided")
+    assert chain.countries == ("SE", "DE")
+    assert len(chain.leases) == 2, "it was delivered under a lease in each country"
+    assert not any(NAME.encode() in raw for raw in entries(tmp_path / "demo")[0]), "the name is sealed"
+
+
+def test_the_review_raises_every_severity_and_a_disclosure_answers_some_of_it(tmp_path, capsys):
+    directory = tmp_path / "demo"
+    assert run(["demo", str(directory), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)["reviews"]
+    without, disclosed = (json.loads(Path(one["json"]).read_bytes())["findings"] for one in said)
+    assert {one["severity"] for one in without if one["state"] == "raised"} == {
+        "note",
+        "question",
+        "priority",
+    }
+    assert {one["state"] for one in without} == {"raised"}
+    answered = {one["rule"] for one in disclosed if one["state"] == "resolved"}
+    assert answered == {"customer-not-identified", "site-not-told"}
+    assert [one["resolved"] for one in said] == [0, 2]
+    (custody,) = [one for one in without if one["rule"] == "serials-elsewhere"]
+    assert custody["evidence_against"] == ["the ledger shows the machines moving between the two countries"]
+    opened = sorted((directory / "out" / "disclosures").iterdir())
+    assert [path.name for path in opened] == [
+        f"{read_disclosures(path).statement}.disclosures.json" for path in opened
+    ]
+    assert len(opened) == 2
+    pages = [Path(one["html"]).read_text(encoding="utf-8") for one in said]
+    assert NAME not in pages[0], "a sealed name stands on no page that no disclosure was given to"
+    assert NAME in pages[1]
 
 
 def _typed(raw):

@@ -228,12 +228,68 @@ def test_one_pool_in_two_countries_and_serials_in_two(town):
     )
 
 
+def test_custody_statements_speak_for_serials_that_turn_up_elsewhere(town):
+    (serial,) = serials("m", 1)
+    machine = {"type": "asset.registered", "number": "S-1", "serial": serial, "chip": H100, "count": 8}
+    lease = town.lease("north", "lake", town.offer("north", H100, "SE"))
+    town.deliver("north", "lake", lease, serials=[serial])
+    town.now += 40 * DAY
+    asset = town.act("north", {**machine, "parts": [], "country": "SE"})
+    sent = {"type": "asset.moved", "number": "W-1", "to": town.did("south"), "reason": "sale"}
+    move = town.act("north", sent, asset)
+    town.act("south", {"type": "asset.received", "move": move, "country": "DE", "condition": "intact"}, asset)
+    for country, against in (
+        ("DE", ["the ledger shows the machines moving between the two countries"]),
+        ("SG", []),
+    ):
+        lease = town.lease("south", "hill", town.offer("south", H100, country))
+        town.deliver("south", "hill", lease, serials=[serial])
+        town.now += 40 * DAY
+        found = [one for one in reviewed(town, "facility").findings if one.rule == "serials-elsewhere"]
+        assert found[-1].evidence_against == tuple(against), country
+        shown = "custody statements about these machines show no such move" in found[-1].evidence_for
+        assert shown == (not against), country
+
+
 def test_a_disclosed_site_answers_where_machines_stand(town):
     offer = town.offer("north", H100, "DE")
     lease = town.lease("north", "lake", offer)
     town.deliver("north", "lake", lease)
     rules = [one[0] for one in said(reviewed(town, "facility"))]
     assert rules == ["delivery-without-evidence", "site-not-told"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "tied"),
+    [
+        ({"claim": "kyc", "subject_group": "6a" * 32}, {"claim": "kyc", "subject_group": "6a" * 32}, True),
+        ({"claim": "kyc", "subject_group": "6a" * 32}, {"claim": "kyc", "subject_group": "6b" * 32}, False),
+        (
+            {"claim": "beneficial_owner", "digest": "7c" * 32},
+            {"claim": "beneficial_owner", "digest": "7c" * 32},
+            True,
+        ),
+        ({"claim": "affiliate_of", "party": "lake"}, None, True),
+        ({"claim": "ultimate_parent", "party": "far"}, {"claim": "ultimate_parent", "party": "far"}, True),
+    ],
+)
+def test_attestors_tie_the_parties_of_a_lease_while_their_claims_are_in_force(town, first, second, tied):
+    made = []
+    for who, said in (("north", first), ("lake", second)):
+        if said is not None:
+            named = {"party": town.did(said["party"])} if "party" in said else {}
+            valid = {"from": format_instant(town.now), "until": format_instant(town.now + 20 * DAY)}
+            tree = {"type": "claim.attested", "number": who, "tier": "documented", "valid": valid}
+            made.append(town.act("notary", {**tree, **said, **named}, town.did(who)))
+    town.lease("north", "lake", town.offer("north", H100, "DE"), days=2)
+    town.act("notary", {"type": "claim.revoked", "claim": made[0], "reason": "mistaken"}, town.did("north"))
+    town.lease("north", "lake", town.offer("north", H100, "DE"), days=2)
+    found = [one for one in reviewed(town, "related-parties").findings if one.rule == "attested-relation"]
+    assert len(found) == int(tied), "a claim that was taken back ties nobody"
+    assert all(
+        {entry.kind for entry in one.entries} == {"claim.attested", "lease.proposed", "lease.signed"}
+        for one in found
+    )
 
 
 def test_related_parties_by_account_name_and_both_ways(town):

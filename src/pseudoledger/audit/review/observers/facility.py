@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pseudoledger.audit.review.facts import Cited, Fact, FactValue, Observation, Shown, Sort, Table, table
 from pseudoledger.audit.review.observers.base import COUNTRY, Silent, country_facts, shown_text
+from pseudoledger.audit.review.observers.custody import Met, shown_moving
 from pseudoledger.audit.review.reading import Read
 from pseudoledger.audit.review.sight import Sight, cited
 from pseudoledger.contract.things import Lease, TermsInForce
@@ -135,9 +136,12 @@ class Facilities(Silent):
         }
         if met:
             earlier = min(met)
-            facts |= {f"earlier_{name}": value for name, value in country_facts(earlier[1]).items()}
-            facts["between_s"] = entry.at - earlier[2]
-            cites = (sight.cite(earlier[0], "earlier delivery"), *cites)
+            facts |= {f"earlier_{name}": value for name, value in country_facts(earlier.country).items()}
+            facts["between_s"] = entry.at - earlier.at
+            moved = shown_moving(met, country, entry.at, sight)
+            if moved is not None:
+                facts["moved"] = moved
+            cites = (sight.cite(earlier.entry, "earlier delivery"), *cites)
         shown = _places(ref, "/terms/facility", terms.payload.facility, facts, sight)
         yield Observation(
             table=FACILITY,
@@ -149,17 +153,15 @@ class Facilities(Silent):
             shown=shown,
         )
 
-    def _meet(
-        self, entry: Read, ref: str, delivery: DeliveryOffered, sight: Sight
-    ) -> list[tuple[int, str, int]]:
-        """Return where serials of a delivery were under other leases: entry, country, time. Remember this one."""
+    def _meet(self, entry: Read, ref: str, delivery: DeliveryOffered, sight: Sight) -> list[Met]:
+        """Return where serials of a delivery were under other leases. Remember this one."""
         terms = sight.get(TermsInForce, ref)
         country = "ZZ" if terms is None else terms.payload.facility.country
         met = []
         for serial in delivery.serials:
             before = sight.notebook.get("serial place", serial)
             if before is not None and before[3] != ref:
-                met.append((before[0], before[1], before[2]))
+                met.append(Met(entry=before[0], country=before[1], at=before[2], serial=serial))
             sight.notebook.put("serial place", serial, [entry.index, country, entry.at, ref])
         return met
 

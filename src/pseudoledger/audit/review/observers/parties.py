@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pseudoledger.audit.review.facts import Cited, Fact, FactValue, Observation, Shown, Sort, Table, table
 from pseudoledger.audit.review.observers.base import SignedLease, Silent, signed_lease
+from pseudoledger.audit.review.observers.ties import remember, ties
 from pseudoledger.audit.review.reading import Read
 from pseudoledger.audit.review.sight import Sight
 
@@ -15,7 +16,7 @@ _NO_CLAIM = "no claim of an attestor on this ledger says so or denies it"
 PARTIES = table(
     "parties",
     "The two parties of a lease (basis lease), or two lessors who ask to be paid on one account (basis account).",
-    reads=("lease.signed",),
+    reads=("lease.signed", "claim.attested", "claim.revoked"),
     facts=(
         Fact(name="basis", sort=Sort.TEXT, says="lease or account"),
         Fact(name="number", sort=Sort.TEXT, says="The proposer's number of the lease"),
@@ -68,13 +69,16 @@ PARTIES = table(
 
 
 class RelatedParties(Silent):
-    """Reads signatures of leases."""
+    """Reads signatures of leases, and claims that tie identities to each other."""
 
     tables: ClassVar[tuple[Table, ...]] = (PARTIES,)
     reads: ClassVar[frozenset[str]] = frozenset(PARTIES.reads)
 
     def read(self, entry: Read, sight: Sight) -> Iterator[Observation]:
         """Yield one observation for the two parties, and one for each account met before under another lessor."""
+        if entry.kind != "lease.signed":
+            remember(entry, sight)
+            return
         signed = signed_lease(entry, sight)
         if signed is None:
             return
@@ -98,6 +102,9 @@ class RelatedParties(Silent):
         }
         if way is not None:
             cites = (sight.cite(way, "lease the other way"), *cites)
+        said, claims = ties(lessor, lessee, entry.at, sight)
+        facts |= said
+        cites = (*claims, *cites)
         return Observation(
             table=PARTIES,
             at=entry.at,
