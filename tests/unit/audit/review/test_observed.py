@@ -176,6 +176,32 @@ def test_training_is_estimated_and_dated(town):
     assert one.due == format_instant(start + 14 * DAY + 60 + 15 * DAY)[:10]
 
 
+def test_an_attested_country_of_the_lessee_stands_for_or_against_while_it_is_in_force(town):
+    word = "by an attestor's word the lessee is established in "
+    town.at("2024-03-01")
+    for country, side in (("SG", "evidence_for"), ("US", "evidence_against"), ("SG", None)):
+        valid = {"from": format_instant(town.now), "until": format_instant(town.now + 90 * DAY)}
+        said_of = {
+            "type": "claim.attested",
+            "number": town.number("C"),
+            "claim": "country",
+            "tier": "documented",
+        }
+        claim = town.act("notary", {**said_of, "valid": valid, "country": country}, town.did("lake"))
+        if side is None:
+            town.act(
+                "notary", {"type": "claim.revoked", "claim": claim, "reason": "mistaken"}, town.did("lake")
+            )
+        town.lease("north", "lake", town.offer("north", H200, "DE", count=20_000), purpose="train")
+        found = [one for one in reviewed(town, "kyc").findings if one.rule == "training-committed"][-1]
+        told = {
+            name: [text for text in getattr(found, name) if text.startswith(word + country)]
+            for name in ("evidence_for", "evidence_against")
+        }
+        assert {name for name, texts in told.items() if texts} == ({side} if side else set()), country
+        assert ("claim.attested" in {entry.kind for entry in found.entries}) == (side is not None)
+
+
 def test_unknown_chips_leave_training_unknown(town):
     offer = town.at("2024-03-01").offer("north", MI308X, "DE", count=8)
     town.lease("north", "lake", offer, purpose="train")

@@ -8,9 +8,12 @@ from typing import ClassVar
 
 from pseudoledger.audit.review.facts import Fact, FactValue, Observation, Sort, Table, table
 from pseudoledger.audit.review.observers.base import COUNTRY, Silent, country_facts, signed_lease
+from pseudoledger.audit.review.observers.customer import KINDS as CLAIMS
+from pseudoledger.audit.review.observers.customer import customer_facts, note_country
 from pseudoledger.audit.review.reading import Read
 from pseudoledger.audit.review.sight import Sight, cited
 from pseudoledger.contract.things import Lease, TermsInForce
+from pseudoledger.statement.kinds.claim import ClaimAttested, ClaimRevoked
 from pseudoledger.statement.kinds.lease import AmendmentSigned, Terms
 from pseudoledger.statement.kinds.usage import UsageReported
 
@@ -20,7 +23,7 @@ TRAINING = table(
     "training",
     "Operations that one lessee's leases for training allow (when one is signed) or have metered (when usage is"
     " reported). They are estimates from above: chip-seconds times the dense speed of the chip, as if never idle.",
-    reads=("lease.signed", "amendment.signed", "usage.reported"),
+    reads=("lease.signed", "amendment.signed", "usage.reported", *CLAIMS),
     facts=(
         COUNTRY,
         Fact(
@@ -78,6 +81,8 @@ class Training(Silent):
     def read(self, entry: Read, sight: Sight) -> Iterator[Observation]:
         """Yield one observation for a signed lease with training lines, and for each report on one."""
         match entry.payload:
+            case ClaimAttested() | ClaimRevoked():
+                note_country(entry, sight)
             case UsageReported() as report:
                 yield from self._metered(entry, report, sight)
             case AmendmentSigned() as amended:
@@ -101,19 +106,21 @@ class Training(Silent):
                 Fraction(0),
             )
         declared = sight.declared_at(signed.lessee)
+        based, claim = customer_facts(signed.lessee, entry.at, sight)
         yield Observation(
             table=TRAINING,
             at=entry.at,
             subject=f"{signed.id}/training",
             facts={
                 **facts,
+                **based,
                 **country_facts(signed.terms.facility.country),
                 "basis": "committed",
                 "lessee": signed.lessee,
                 "number": signed.lease.number,
                 "lessee_declared": declared is not None and declared <= entry.at,
             },
-            cites=signed.cites,
+            cites=(*claim, *signed.cites),
             parties=signed.parties,
         )
 
@@ -134,19 +141,21 @@ class Training(Silent):
         totals[chip] = totals.get(chip, 0) + fresh
         book.put("training total", lessee, totals)
         declared = sight.declared_at(lessee)
+        based, claim = customer_facts(lessee, entry.at, sight)
         yield Observation(
             table=TRAINING,
             at=entry.at,
             subject=f"{lessee}/training",
             facts={
                 **_operations(sight, sorted(totals.items())),
+                **based,
                 **country_facts(terms.payload.facility.country),
                 "basis": "metered",
                 "lessee": lessee,
                 "number": lease.number,
                 "lessee_declared": declared is not None and declared <= entry.at,
             },
-            cites=(sight.cite(terms.entry, "terms"), cited(entry, "usage")),
+            cites=(*claim, sight.cite(terms.entry, "terms"), cited(entry, "usage")),
             parties=(("lessor", lessor), ("lessee", lessee)),
         )
 
