@@ -67,7 +67,7 @@ def made(schema, root):
         case "string" if "pattern" in schema:
             return st.from_regex(
                 schema["pattern"], fullmatch=True, alphabet=st.characters(codec="ascii")
-            ).filter(lambda text: not text.endswith("\n"))
+            ).filter(lambda text: not text.endswith("\n") and len(text) <= schema.get("maxLength", len(text)))
         case "string":
             letters = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
             return st.text(letters, min_size=schema.get("minLength", 0), max_size=schema.get("maxLength", 20))

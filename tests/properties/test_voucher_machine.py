@@ -44,7 +44,8 @@ class Scheme(RuleBasedStateMachine):
         self.table = Table()
         self.deals = [Deal(self.table, name=f" {n}") for n in range(2)]
         self.model = VoucherModel(
-            {deal.lessor.did: share for deal, share in zip(self.deals, SHARES, strict=True)}
+            {deal.lessor.did: share for deal, share in zip(self.deals, SHARES, strict=True)},
+            REGISTRY.did,
         )
         self.everybody = [
             ISSUER,

@@ -41,7 +41,9 @@ class VoucherFacts:
 class VoucherModel:
     """Facts of a ledger with programmes, vouchers, and invoices over one lease."""
 
-    def __init__(self, shares):
+    def __init__(self, shares, registry):
+        self.registry = registry
+        """The attestor that tells legal persons apart."""
         self.shares = shares
         """Share of each lessor, as the programme lists it."""
         self.programmes, self.vouchers, self.presented, self.invoices = {}, {}, {}, {}
@@ -59,7 +61,7 @@ class VoucherModel:
         getattr(self, name, lambda *_: None)(item, item.payload)
 
     def _claim_attested(self, item, said):
-        if said.claim == "kyc":
+        if said.claim == "kyc" and item.statement.iss == self.registry:
             self.groups[item.statement.sub] = said.subject_group
 
     def _programme_declared(self, item, said):

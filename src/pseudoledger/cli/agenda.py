@@ -44,6 +44,7 @@ COMMANDS = MappingProxyType(
         "voucher.settled": "pl voucher settle NUMBER --presentation {ref} --ref SCHEME:REFERENCE",
         "identity.adopted": "pl id adopt {about}",
         "claim.attested": "pl claim attest NUMBER --about {about}",
+        "stake.accepted": "pl stake accept {ref}",
     }
 )
 """The command that makes each kind of answer, up to where it names what it answers."""

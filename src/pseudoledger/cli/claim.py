@@ -44,6 +44,20 @@ TIERS = get_args(Tier)
 DIGEST_KEY_BYTES = 32
 
 
+TierOption = Annotated[
+    str | None,
+    typer.Option("--tier", help="documented or inspected; declared where you speak of yourself."),
+]
+PersonOption = Annotated[
+    str | None,
+    typer.Option("--person", help="kyc: the registered person; its keyed digest alone is written."),
+]
+WhatOption = Annotated[
+    str | None,
+    typer.Option("--what", help="Parent, owner, project or model; its keyed digest alone is written."),
+]
+
+
 @acting(
     app,
     "attest",
@@ -70,18 +84,9 @@ def attest(
     start: Annotated[str, typer.Option("--from", help="Start.", show_default=False)],
     until: Annotated[str | None, typer.Option("--until", help="End.", show_default=False)] = None,
     lasting: Annotated[str | None, typer.Option("--length", help="Length, instead of --until.")] = None,
-    tier: Annotated[
-        str | None,
-        typer.Option("--tier", help="documented or inspected; declared where you speak of yourself."),
-    ] = None,
-    person: Annotated[
-        str | None,
-        typer.Option("--person", help="kyc: the registered person; its keyed digest alone is written."),
-    ] = None,
-    what: Annotated[
-        str | None,
-        typer.Option("--what", help="Parent, owner, project or model; its keyed digest alone is written."),
-    ] = None,
+    tier: TierOption = None,
+    person: PersonOption = None,
+    what: WhatOption = None,
     name: Annotated[
         str | None, typer.Option("--name", help="Registered name; sealed.", show_default=False)
     ] = None,

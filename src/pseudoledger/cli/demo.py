@@ -11,6 +11,7 @@ from pseudoledger.audit.verifier import Report, Verdict, verify
 from pseudoledger.cli.command import JsonOption, plain
 from pseudoledger.cli.failure import CHECK_FAILED
 from pseudoledger.cli.show import errors, print_json, say
+from pseudoledger.demo.bundled import hand_over
 from pseudoledger.demo.play import play
 from pseudoledger.demo.questions import Reviewed, ask
 from pseudoledger.demo.stage import DISCLOSURES, Scene
@@ -54,6 +55,7 @@ def demo(
     stage.registrar.close()
     ledger = directory / "ledger"
     report = verify(ledger, ledger_key=stage.did("ledger"))
+    bundle = hand_over(ledger, directory / "out", key=stage.did("ledger"))
     tampered = tamper(ledger, directory / "out" / "tampered")
     caught = verify(tampered.directory, ledger_key=stage.did("ledger"))
     (directory / "out" / "checkpoint").write_text(report.keep + "\n", encoding="utf-8")
@@ -65,6 +67,7 @@ def demo(
     else:
         _conclude(report, ledger, tampered, caught)
         _tell_review(asked)
+        say(f"One lease with its proofs, to hand over: {bundle}; {bundle.with_suffix('.html')} shows it.")
         _name_commands(directory)
     if report.verdict is not Verdict.VALID or caught.verdict is not Verdict.BROKEN:
         errors("error: the demo's ledger did not verify as it should; please report this")

@@ -63,6 +63,7 @@ _ALWAYS = {
     "amount_minor",
     "reserved",
     "subject_group",
+    "share_bps",
 }
 """Optional fields without which the usual variant is not whole."""
 

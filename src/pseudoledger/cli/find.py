@@ -36,6 +36,7 @@ from pseudoledger.contract.things import (
     Usage,
 )
 from pseudoledger.contract.things.asset import Asset
+from pseudoledger.contract.things.capital import Quota, Stake
 from pseudoledger.contract.things.claim import Claim
 from pseudoledger.contract.things.dispute import Dispute
 from pseudoledger.contract.things.voucher import Presentation, Programme, Voucher
@@ -82,6 +83,8 @@ NOUNS: MappingProxyType[type[Thing], Noun] = MappingProxyType(
         Asset: Noun(name="machine", kind="asset.registered", command="pl asset list"),
         Dispute: Noun(name="dispute", kind="dispute.opened", command="pl dispute list"),
         Claim: Noun(name="claim", kind="claim.attested", command="pl claim list"),
+        Stake: Noun(name="stake", kind="stake.declared", command="pl stake list"),
+        Quota: Noun(name="quota", kind="quota.set", command="pl quota list"),
     }
 )
 
@@ -112,12 +115,12 @@ def find(desk: Desk, cls: type[T], text: str, *, party: str | None = None) -> tu
     )
 
 
-def find_any(desk: Desk, text: str, *classes: type[Thing]) -> tuple[str, Thing]:
+def find_any(desk: Desk, text: str, *classes: type[Thing], party: str | None = None) -> tuple[str, Thing]:
     """Return the id and thing of whichever of some classes a text names; raise WrongUse as `find` does."""
     failures = []
     for cls in classes:
         try:
-            return find(desk, cls, text)
+            return find(desk, cls, text, party=party)
         except WrongUse as error:
             failures.append(error)
     several = [error for error in failures if "are called" in error.message]
@@ -176,6 +179,10 @@ def concerns(desk: Desk, thing: Thing, party: str) -> bool:
         "subject",
         "discloser",
         "reader",
+        "declarer",
+        "holder",
+        "organisation",
+        "drawer",
     )
     if any(getattr(thing, name, None) == party for name in names):
         return True

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from pseudoledger.cli.command import Act, Acting, acting, group
+from pseudoledger.cli.desk import Desk
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import find, number_used
 from pseudoledger.cli.lease import LeaseArgument
 from pseudoledger.cli.show import money
 from pseudoledger.cli.values import amount, choice, pair, tax
 from pseudoledger.contract.derive import due_minor
+from pseudoledger.contract.service_level import service_credits
 from pseudoledger.contract.things import Invoice, Lease, Mandate
 from pseudoledger.market.invoicing import (
     InvoiceDraft,
@@ -22,6 +24,9 @@ from pseudoledger.market.invoicing import (
     draft_invoices,
     unbilled_usage,
 )
+from pseudoledger.statement import envelope
+from pseudoledger.statement.kinds.billing import InvoiceIssued, InvoiceLine
+from pseudoledger.statement.payload import parse
 
 app = group("invoice", "Invoices and credit notes.")
 APPS = (app,)
@@ -216,27 +221,73 @@ def cancel(acting: Acting, invoice: InvoiceArgument) -> Act:
 @acting(
     app,
     "credit",
-    examples=("pl invoice credit INV-1 CN-1 --line h100='100.00 USD' --reason service_level --as alice",),
+    examples=(
+        "pl invoice credit INV-1 CN-1 --line h100='100.00 USD' --reason goodwill --as alice",
+        "pl invoice credit INV-1 CN-2 --sla --as alice",
+    ),
 )
 def credit(
     acting: Acting,
     *,
     invoice: InvoiceArgument,
     number: NumberArgument,
-    line: Annotated[list[str], typer.Option("--line", help="INVOICE-LINE=NET-AMOUNT; may be repeated.")],
-    reason: Annotated[str, typer.Option("--reason", help=", ".join(CREDIT_REASONS) + ".")],
+    line: Annotated[
+        list[str] | None, typer.Option("--line", help="INVOICE-LINE=NET-AMOUNT; may be repeated.")
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", help=", ".join(CREDIT_REASONS) + ".", show_default=False)
+    ] = None,
+    sla: Annotated[
+        bool,
+        typer.Option("--sla", help="What the agreed downtime of its reports owes by the service level."),
+    ] = False,
     remark: RemarkOption = None,
 ) -> Act:
-    """Lower an invoice, as its issuer, by a credit note."""
+    """Lower an invoice, as its issuer, by a credit note: line by line, or by what the service level owes."""
     desk = acting.desk
     invoice_id, thing = find(desk, Invoice, invoice, party=acting.party)
-    nets = {}
-    for item in line:
-        name, said = pair(item, "--line", "h100='100.00 USD'")
-        nets[name] = amount(said, "--line", desk.tables.exponents, thing.currency).minor
+    if sla == bool(line) or (sla and reason not in {None, "service_level"}):
+        raise WrongUse("a credit note is over lines, or over the service level", hint="give --line or --sla")
+    if sla:
+        nets, reason = _service_level(desk, invoice_id, thing), "service_level"
+    else:
+        nets = _nets(desk, line or (), thing)
+    if reason is None:
+        raise WrongUse("a credit note has a reason", hint=f"--reason: {', '.join(CREDIT_REASONS)}")
     tree = draft_credit(desk.book, invoice_id, nets, choice(reason, "--reason", CREDIT_REASONS))
     tree |= {"number": number, **({"remark": remark} if remark else {})}
     total = money(tree["total_minor"], thing.currency, desk.tables.exponents)
     return Act(
         tree=tree, sub=invoice_id, title=number, then=f"{total} less is due; a negative rest is a refund due"
     )
+
+
+def _nets(desk: Desk, lines: Sequence[str], thing: Invoice) -> dict[str, int]:
+    nets = {}
+    for item in lines:
+        name, said = pair(item, "--line", "h100='100.00 USD'")
+        nets[name] = amount(said, "--line", desk.tables.exponents, thing.currency).minor
+    return nets
+
+
+def _service_level(desk: Desk, invoice_id: str, thing: Invoice) -> dict[str, int]:
+    """Return what the service level still owes by line; raise WrongUse where it owes nothing."""
+    lines = invoice_lines(desk, invoice_id)
+    found = service_credits(desk.book, desk.tables, invoice_id, lines, desk.now)
+    nets = {item.line: item.net_minor for item in found if item.net_minor}
+    if not nets:
+        why = "was credited already" if found else "no agreed downtime below the promised uptime"
+        raise WrongUse(
+            f"the service level owes nothing on invoice {thing.number}: {why}",
+            hint="pl usage list --all shows the reports",
+        )
+    return nets
+
+
+def invoice_lines(desk: Desk, invoice_id: str) -> tuple[InvoiceLine, ...]:
+    """Read the lines of an invoice from its statement."""
+    entry = desk.ledger.entry_by_id(invoice_id)
+    assert entry is not None, "the book names only statements that stand on the ledger"
+    payload = parse(envelope.decode(entry.statement).payload)
+    assert isinstance(payload, InvoiceIssued), "the book names it as an invoice"
+    return payload.lines

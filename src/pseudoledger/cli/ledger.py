@@ -13,7 +13,8 @@ from pseudoledger.cli.command import JsonOption, plain, reading
 from pseudoledger.cli.desk import NOW, Desk, last_signed_path
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import Facts, present, when
-from pseudoledger.cli.values import did, length
+from pseudoledger.cli.values import choice, did, length
+from pseudoledger.contract.ruleset import IN_PREPARATION, NAMES, NEWEST, named
 from pseudoledger.errors import PeerUnreachable, PseudoledgerError
 from pseudoledger.identity.last_signed import LastSigned, read_record
 from pseudoledger.node.ledgers import Ledger, NodeLedger
@@ -36,6 +37,10 @@ COUNTED = MappingProxyType(
         "invoice": "invoice.issued",
         "payment": "payment.declared",
         "claim": "claim.attested",
+        "programme": "programme.declared",
+        "voucher": "voucher.issued",
+        "machine": "asset.registered",
+        "dispute": "dispute.opened",
     }
 )
 """Things that `status` counts, and the kind of statement that opens each."""
@@ -59,6 +64,26 @@ DeclaredOption = Annotated[
 AgeOption = Annotated[str, typer.Option("--max-age", help="Refuse statements signed longer ago than this.")]
 
 
+SimulatedOption = Annotated[
+    bool,
+    typer.Option(
+        "--simulated-clock",
+        help=f"Take the time from {NOW}, for rehearsals; every page and report will say so.",
+    ),
+]
+KeyNamesOption = Annotated[
+    str | None,
+    typer.Option("--key-names", help="First part of the names of the two keys; the origin where not said."),
+]
+
+
+RulesOption = Annotated[
+    str, typer.Option("--rules", help=f"Rule set to found it under: {' or '.join(NAMES)}.")
+]
+RELEASED = next(name for name in reversed(NAMES) if name not in IN_PREPARATION)
+"""Newest rule set that never changes any more."""
+
+
 @plain(
     app,
     "init",
@@ -78,19 +103,9 @@ def init(
     max_age: AgeOption = "30d",
     attestor: AttestorOption = None,
     declared: DeclaredOption = False,
-    simulated: Annotated[
-        bool,
-        typer.Option(
-            "--simulated-clock",
-            help=f"Take the time from {NOW}, for rehearsals; every page and report will say so.",
-        ),
-    ] = False,
-    key_names: Annotated[
-        str | None,
-        typer.Option(
-            "--key-names", help="First part of the names of the two keys; the origin where not said."
-        ),
-    ] = None,
+    simulated: SimulatedOption = False,
+    key_names: KeyNamesOption = None,
+    rules: RulesOption = NEWEST,
     unsealed: Annotated[
         bool, typer.Option("--unsealed", help="Keep the new keys without a passphrase.")
     ] = False,
@@ -129,6 +144,7 @@ def init(
         clock=clock,
         policy=policy,
         nonce=os.urandom(32),
+        rules=named(choice(rules, "--rules", NAMES)),
     ) as registrar:
         state = registrar.state
     value = {
@@ -141,6 +157,7 @@ def init(
         "ledger_key_name": names[1],
         "last_signed": str(record),
         "clock": policy.clock,
+        "rules": rules,
     }
     present(_founded(desk, value), as_json=as_json)
 
@@ -158,7 +175,14 @@ def _founded(desk: Desk, value: dict[str, str]) -> Facts:
         ("publish", "the ledger key above, so that others can check receipts with it"),
         ("next", f"pl id new NAME; then set PSEUDOLEDGER_DIR={value['directory']}"),
     ]
-    note = "The clock is simulated: this ledger proves no times." if value["clock"] == "simulated" else ""
+    note = ""
+    if value["clock"] == "simulated":
+        note = "The clock is simulated: this ledger proves no times."
+    elif value["rules"] in IN_PREPARATION:
+        note = (
+            f"The rule set {value['rules']} is in preparation: a later version of the program may not judge this"
+            f" ledger. --rules {RELEASED} founds one that lasts."
+        )
     return Facts(title=f"Founded {value['directory']}", facts=facts, value=value, note=note)
 
 

@@ -117,13 +117,21 @@ def declare(
         tree["cap_minor"] = _minor(acting, cap, "--cap", code)
     if kyc is not None:
         tree["kyc"] = did_of(acting.desk, kyc, "--kyc")
-    if chip or origin or origin_by:
-        tree["chip_origin"] = {
-            "chips": list(chip or ()),
-            "countries": [text.upper() for text in origin or ()],
-            "attestors": _dids(acting, origin_by, "--origin-by"),
-        }
+    tree |= _chip_origin(acting, chip, origin, origin_by)
     return Act(tree=tree, title=number, then=f"pl voucher issue {number} NUMBER HOLDER --face AMOUNT")
+
+
+def _chip_origin(
+    acting: Acting, chips: list[str] | None, countries: list[str] | None, attestors: list[str] | None
+) -> dict[str, Any]:
+    if not (chips or countries or attestors):
+        return {}
+    wanted = {
+        "chips": list(chips or ()),
+        "countries": [text.upper() for text in countries or ()],
+        "attestors": _dids(acting, attestors, "--origin-by"),
+    }
+    return {"chip_origin": wanted}
 
 
 def _minor(acting: Acting, text: str, option: str, currency: str) -> int:

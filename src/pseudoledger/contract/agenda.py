@@ -13,6 +13,7 @@ from pseudoledger.contract.derive import (
     due_minor,
     invoice_answer,
     overdue_minor,
+    stake_status,
     usage_answer,
 )
 from pseudoledger.contract.things import (
@@ -27,6 +28,7 @@ from pseudoledger.contract.things import (
     Usage,
 )
 from pseudoledger.contract.things.asset import Asset
+from pseudoledger.contract.things.capital import Stake
 from pseudoledger.contract.things.claim import Claim
 from pseudoledger.contract.things.dispute import Dispute
 from pseudoledger.contract.things.voucher import Presentation
@@ -272,6 +274,20 @@ def _claims(book: Book, party: str, now: int) -> Iterator[Task]:
             )
 
 
+def _stakes(book: Book, party: str, now: int) -> Iterator[Task]:
+    for ref, stake in book.all(Stake):
+        if stake_status(stake, now) == "waiting" and _is(book, party, stake.holder):
+            yield Task(
+                what=f"stake {stake.number} is declared for you",
+                ref=ref,
+                about=stake.asset,
+                answers=("stake.accepted",),
+                by=min(stake.valid_to, stake.until),
+                silence="the declaration lapses",
+                entry=stake.entry,
+            )
+
+
 def _disputes(book: Book, party: str, now: int) -> Iterator[Task]:
     for ref, dispute in book.all(Dispute):
         status = dispute_status(dispute, now)
@@ -326,6 +342,7 @@ _SOURCES = (
     _machines,
     _handovers,
     _claims,
+    _stakes,
 )
 WAITS_IN: tuple[type[Thing], ...] = (
     Lease,
@@ -340,5 +357,6 @@ WAITS_IN: tuple[type[Thing], ...] = (
     Asset,
     Chain,
     Claim,
+    Stake,
 )
 """Classes of things among which tasks are found."""

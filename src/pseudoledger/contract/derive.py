@@ -10,6 +10,7 @@ from typing import Literal
 
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.things import Batch, Delivery, Demand, Invoice, Lease, MeteredLine, Offer, Usage
+from pseudoledger.contract.things.capital import Stake
 from pseudoledger.contract.things.dispute import Dispute, Freeze
 from pseudoledger.statement.kinds.billing import PaymentDeclared
 from pseudoledger.statement.kinds.market import Rate
@@ -119,6 +120,13 @@ def whole_seconds(usage: Usage, rate: Rate, line: MeteredLine, count: int, now: 
     if rate.basis == "reserved":
         return reserved_seconds(line, count, usage.start, usage.until, downtime_s=usage.downtime_s, now=now)
     return usage.chip_seconds
+
+
+def billed_seconds(usage: Usage, rate: Rate, line: MeteredLine, count: int, now: int) -> int:
+    """Return the unit-seconds that an invoice billed of a report, whatever became of the report since."""
+    if usage.state == "replaced":
+        return max(0, usage.agreed_chip_seconds - usage.billed_before)
+    return billable(usage, rate, line, count, now) or 0
 
 
 def reserved_seconds(
@@ -240,3 +248,12 @@ def demand_status(demand: Demand, now: int) -> Literal["open", "closed", "over"]
     if demand.closed_at is not None:
         return "closed"
     return "open" if demand.payload.window.until_seconds > now else "over"
+
+
+def stake_status(stake: Stake, now: int) -> Literal["waiting", "lapsed", "to begin", "counts", "over"]:
+    """Say in one word how a stake stands."""
+    if stake.accepted_at is None:
+        return "lapsed" if min(stake.valid_to, stake.until) <= now else "waiting"
+    if now >= stake.until:
+        return "over"
+    return "counts" if now >= stake.since else "to begin"

@@ -4,11 +4,12 @@
 views are for people with sqlite-utils or Datasette; nothing in the program reads them, and `verify` compares
 their text with this file. The second script brings the indexes that `query` pages by. The third lays the
 things out by the order in which they came: in that of their keys, which are hashes, every block changed as many
-pages as it changed things.
+pages as it changed things. The fourth adds the views of the second rule set's things.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import MappingProxyType
 
 TABLES = """
@@ -44,7 +45,7 @@ CREATE TABLE meta (
 ) WITHOUT ROWID;
 """
 
-VIEW_COLUMNS = MappingProxyType(
+_FIRST_COLUMNS: MappingProxyType[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
     {
         "identities": ("chain", ("label", "keys", "revoked_by", "entry")),
         "pools": ("pool", ("lessor", "number", "lines", "entry")),
@@ -124,6 +125,125 @@ VIEW_COLUMNS = MappingProxyType(
 )
 
 
+_SECOND_COLUMNS: MappingProxyType[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "claims": (
+            "claim",
+            (
+                "attestor",
+                "subject",
+                "payload.number",
+                "payload.claim",
+                "payload.tier",
+                "payload.valid.from",
+                "payload.valid.until",
+                "revoked_at",
+                "entry",
+            ),
+        ),
+        "programmes": (
+            "programme",
+            (
+                "issuer",
+                "payload.number",
+                "payload.title",
+                "payload.currency",
+                "payload.budget_minor",
+                "vouchers",
+                "issued_minor",
+                "withdrawn_minor",
+                "redeemed_minor",
+                "entry",
+            ),
+        ),
+        "vouchers": (
+            "voucher",
+            (
+                "programme",
+                "issuer",
+                "number",
+                "holder",
+                "currency",
+                "face_minor",
+                "reserved_minor",
+                "presented_minor",
+                "redeemed_minor",
+                "withdrawn_minor",
+                "start",
+                "until",
+                "expires_at",
+                "revoked_at",
+                "entry",
+            ),
+        ),
+        "redemptions": (
+            "presentation",
+            (
+                "voucher",
+                "programme",
+                "holder",
+                "lessor",
+                "lease",
+                "invoice",
+                "currency",
+                "state",
+                "amount_minor",
+                "facility_class",
+                "share_bps",
+                "redeemed_minor",
+                "credited_minor",
+                "clawed_back_minor",
+                "settled_minor",
+                "presented_at",
+                "redeemed_at",
+                "entry",
+            ),
+        ),
+        "machines": (
+            "asset",
+            (
+                "number",
+                "serial",
+                "chip",
+                "count",
+                "owned_by",
+                "held_by",
+                "country",
+                "subdivision",
+                "steps",
+                "unreceived",
+                "entry",
+            ),
+        ),
+        "disputes": (
+            "dispute",
+            (
+                "number",
+                "lease",
+                "sort",
+                "about",
+                "reason",
+                "by",
+                "against",
+                "arbiter",
+                "state",
+                "amount",
+                "admitted",
+                "awarded",
+                "opened_at",
+                "answer_by",
+                "decide_by",
+                "closed_at",
+                "entry",
+            ),
+        ),
+    }
+)
+
+VIEW_COLUMNS = MappingProxyType({**_FIRST_COLUMNS, **_SECOND_COLUMNS})
+"""Columns of every view over things, by name: the sort of thing, and the paths into its JSON."""
+
+
 def _view(name: str, sort: str, columns: tuple[str, ...]) -> str:
     picked = ", ".join(f"json_extract(value, '$.{path}') AS \"{path.split('.')[-1]}\"" for path in columns)
     key = "did" if name == "identities" else "id"
@@ -169,7 +289,17 @@ INSERT INTO things (sort, key, value) SELECT sort, key, value FROM moved;
 DROP TABLE moved;
 {_INDEXES_OF_THINGS}"""
 
-MIGRATIONS: tuple[str, ...] = (TABLES + ";\n".join(VIEWS.values()) + ";", _INDEXES, _THINGS_IN_ORDER)
+
+def _create(names: Iterable[str]) -> str:
+    return ";\n".join(VIEWS[name] for name in names) + ";"
+
+
+MIGRATIONS: tuple[str, ...] = (
+    TABLES + _create(("statements", *_FIRST_COLUMNS)),
+    _INDEXES,
+    _THINGS_IN_ORDER,
+    _create(_SECOND_COLUMNS),
+)
 """Scripts in order; script n brings `user_version` from n to n + 1. Released scripts never change."""
 
 OLDEST_READ = 1

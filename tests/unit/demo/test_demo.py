@@ -153,3 +153,17 @@ def test_the_command_speaks_json_and_refuses_a_directory_in_use(tmp_path, capsys
     assert said["tampered"]["verdict"] == "broken"
     assert run(["demo", str(directory)]) != 0
     assert "is not empty" in capsys.readouterr().err
+
+
+def test_one_lease_is_handed_over_and_verifies_offline(tmp_path, capsys):
+    assert run(["demo", str(tmp_path / "demo"), "--json"]) == 0
+    key = json.loads((tmp_path / "demo" / "ledger" / "ledger.json").read_text())["ledger_key"]
+    bundle = tmp_path / "demo" / "out" / "L-long-context.plbundle"
+    capsys.readouterr()
+    assert run(["bundle", "verify", str(bundle), "--key", key, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert {"lease.signed", "invoice.issued", "payment.confirmed"} <= {
+        row["kind"] for row in said["statements"]
+    }
+    assert said["missing"] == []
+    assert "Lease L-long-context" in bundle.with_suffix(".html").read_text("utf-8")

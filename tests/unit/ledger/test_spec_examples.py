@@ -10,7 +10,18 @@ from ledger_examples import ENTRIES, LEAVES, LEDGER, ORIGIN, WITNESS, read, rece
 
 from pseudoledger.errors import QuorumNotMet
 from pseudoledger.identity.keys import Signer
-from pseudoledger.ledger import checkpoint, fork, note, policy, proof, receipt, tiles, transparent, tree
+from pseudoledger.ledger import (
+    bundle,
+    checkpoint,
+    fork,
+    note,
+    policy,
+    proof,
+    receipt,
+    tiles,
+    transparent,
+    tree,
+)
 from pseudoledger.node import add_checkpoint
 
 SPEC = Path(__file__).resolve().parents[3] / "docs" / "spec"
@@ -107,6 +118,16 @@ def answer_example():
     return note.format_signatures(cosigned().signatures[1:]).decode()
 
 
+def bundle_example():
+    """One entry and the checkpoint: the form alone, for no bundle that holds is as short."""
+    path = tree.inclusion_proof(2, SIZE, read)
+    return bundle.ContractBundle(
+        lease="01" * 32,
+        checkpoint=note.format_note(cosigned()),
+        entries=(bundle.BundledEntry(index=2, statement=ENTRIES[2], path=path),),
+    )
+
+
 EXAMPLES = {
     ("tree", "statement"): lambda: hexlines(ENTRIES[2]),
     ("tree", "tree"): tree_example,
@@ -121,6 +142,7 @@ EXAMPLES = {
     ("tiles", "paths"): paths_example,
     ("policy", "policy"): policy_example,
     ("proof", "proof"): proof_example,
+    ("bundle", "bundle"): lambda: hexlines(bundle.encode_bundle(bundle_example())),
     ("witness", "request"): request_example,
     ("witness", "answer"): answer_example,
     ("fork", "fork"): lambda: fork.format_fork(fork_example()).decode() + "\n",
@@ -130,7 +152,7 @@ EXAMPLES = {
 def found():
     return {
         (name, label): body
-        for name in ("tree", "checkpoint", "receipt", "tiles", "policy", "proof", "witness", "fork")
+        for name in ("tree", "checkpoint", "receipt", "tiles", "policy", "proof", "bundle", "witness", "fork")
         for label, body in EXAMPLE.findall((SPEC / f"{name}.md").read_text())
     }
 
@@ -159,3 +181,4 @@ def test_the_examples_verify():
     root = tree.root(2, read)
     assert receipt.verify_consistency_receipt(growth(), 2, root, LEDGER.did, ORIGIN).tree_size == SIZE
     assert fork.verify_fork(fork_example(), [LEDGER.did]).size1 == SIZE
+    assert bundle.decode_bundle(bundle.encode_bundle(bundle_example())) == bundle_example()

@@ -1,0 +1,1 @@
+"""Bundles of contracts: what belongs to one, and the page that shows one. The format is `ledger.bundle`."""
