@@ -163,7 +163,7 @@ def flipped(at):
     def handle(route):
         answer = route.fetch()
         body = bytearray(answer.body())
-        body[at if at >= 0 else len(body) + at] ^= 1
+        body[at % len(body)] ^= 1
         route.fulfill(response=answer, body=bytes(body))
 
     return handle

@@ -101,7 +101,11 @@ def see_events_at_once(follower, http, url, party):
 def bounded(http, url):
     """What a node takes passes the proxy, and not much more."""
     kind = {"content-type": "application/cose-seq"}
-    taken = http.post(f"{url}/api/v1/batch", content=bytes(16 * 1024 * 1024), headers=kind)
+    for _ in range(10):
+        taken = http.post(f"{url}/api/v1/batch", content=bytes(16 * 1024 * 1024), headers=kind)
+        # Caddy says 502 where the node has answered and closed before Caddy had sent it everything.
+        if taken.status_code != 502:
+            break
     assert taken.status_code == 413
     assert "a batch has at most" in taken.text, "the node itself says so"
     refused = http.post(f"{url}/api/v1/batch", content=bytes(18 * 1024 * 1024), headers=kind)
