@@ -2,13 +2,14 @@
 
 Python's process pools import the caller's main module again in every child, which runs a script twice that
 does not guard against it, and their threads take a third of the interpreter's time when much passes through.
-This is a child, a socket and the pickles of the standard library's Connection; nobody else can write to it.
+This is a child, two pipes and the pickles of the standard library's Connection; nobody else can write to them.
+A pipe rather than a socket because its room is known and can be made larger without any right to do so.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,10 @@ Question = TypeVar("Question")
 Reply = TypeVar("Reply")
 
 _GRACE_S = 5
+PIPE_WANTED = 1024 * 1024
+"""What Linux lets every user have (`fs.pipe-max-size`)."""
+PIPE_LEAST = 16 * 1024
+"""What a pipe holds at least elsewhere."""
 
 
 class WorkerEnded(StoreError):
@@ -34,18 +39,25 @@ class Worker(Generic[Question, Reply]):
     """
 
     def __init__(self, make: Callable[..., Callable[[Question], Reply]], *args: object) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
+        asked, ask = os.pipe()
+        answer, answered = os.pipe()
+        self.room = min(_widen(ask), _widen(answer))
+        """Bytes that a line holds while nobody reads it: as many may be asked without waiting for the child."""
+        try:
             # -P: the working directory is nobody's package. What a child that dies has to say is said by
             # whoever asked it.
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and words
-                [sys.executable, "-P", "-m", "pseudoledger.workers", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
+                [sys.executable, "-P", "-m", "pseudoledger.workers", str(asked), str(answered)],
+                pass_fds=(asked, answered),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-        self._line: Connection[Any, Any] = Connection(ours.detach())
+        finally:
+            os.close(asked)
+            os.close(answered)
+        self._questions: Connection[Any, Any] = Connection(ask, readable=False)
+        self._answers: Connection[Any, Any] = Connection(answer, writable=False)
         self._open = 0
         self._send((make, args))
 
@@ -66,14 +78,14 @@ class Worker(Generic[Question, Reply]):
     def answered(self) -> bool:
         """Tell whether `answer` would return at once."""
         try:
-            return self._line.poll()
+            return self._answers.poll()
         except OSError:
             return True
 
     def answer(self) -> Reply:
         """Wait for the next answer. Raises WorkerEnded, or the error that the question met."""
         try:
-            reply = self._line.recv()
+            reply = self._answers.recv()
         except (EOFError, OSError) as error:
             raise self._ended() from error
         self._open -= 1
@@ -83,7 +95,8 @@ class Worker(Generic[Question, Reply]):
 
     def close(self) -> None:
         """End the child. Idempotent."""
-        self._line.close()
+        self._questions.close()
+        self._answers.close()
         try:
             self._process.wait(_GRACE_S)
         except subprocess.TimeoutExpired:
@@ -92,7 +105,7 @@ class Worker(Generic[Question, Reply]):
 
     def _send(self, value: object) -> None:
         try:
-            self._line.send(value)
+            self._questions.send(value)
         except OSError as error:
             raise self._ended() from error
 
@@ -103,19 +116,31 @@ class Worker(Generic[Question, Reply]):
         )
 
 
-def serve(descriptor: int) -> None:
-    """Answer questions until the other end closes; what runs in the child."""
-    line: Connection[Any, Any] = Connection(descriptor)
+def _widen(line: int) -> int:
+    """Give a pipe as much room as anybody may, and return how much it has, in bytes."""
+    if not hasattr(fcntl, "F_SETPIPE_SZ"):
+        return PIPE_LEAST
     try:
-        make, args = line.recv()
+        return fcntl.fcntl(line, fcntl.F_SETPIPE_SZ, PIPE_WANTED)
+    except OSError:
+        # The system allows less, or the user's pipes together have reached their limit.
+        return fcntl.fcntl(line, fcntl.F_GETPIPE_SZ)
+
+
+def serve(questions: int, answers: int) -> None:
+    """Answer questions until the other end closes; what runs in the child."""
+    asked: Connection[Any, Any] = Connection(questions, writable=False)
+    answered: Connection[Any, Any] = Connection(answers, readable=False)
+    try:
+        make, args = asked.recv()
         handle = make(*args)
         while True:
-            question = line.recv()
+            question = asked.recv()
             try:
                 reply = handle(question)
             except PseudoledgerError as error:
                 reply = error.with_traceback(None)
-            line.send(reply)
+            answered.send(reply)
     except (EOFError, OSError, KeyboardInterrupt):
         # The parent is gone, or the person who watches it wants all of it to end. What the child holds is
         # read-only or in memory: nothing needs to be put away.
@@ -123,4 +148,4 @@ def serve(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(int(sys.argv[1]), int(sys.argv[2]))

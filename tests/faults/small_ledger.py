@@ -56,7 +56,7 @@ def build(directory, *, leases=2, rounds=3):
     registrar, older, kept = load.registrar, [], []
 
     def keep():
-        registrar.store.publish(registrar._note())
+        registrar.store.publish(registrar._sealer.note(registrar.state.origin))
         target = directory / f"older-{len(older)}"
         target.mkdir()
         registrar.store.backup_to(target / "ledger.db")

@@ -154,7 +154,7 @@ def test_a_tree_of_two_blocks_that_the_record_does_not_know_signs_nothing(load):
 
 def test_a_broken_record_signs_nothing_until_it_is_opened_anew(load):
     statements = load.statements(4)
-    load.registrar._last_signed._broken = True
+    load.registrar._sealer.last_signed._broken = True
     for _ in range(2):
         with pytest.raises(StoreError, match="nothing is signed"):
             load.registrar.register(statements)
@@ -230,7 +230,7 @@ def test_a_key_change_begun_before_a_crash_is_tried_again_later(load):
     registrar = load.registrar
     path = load.directory / "keys" / "second.last-signed"
     record = LastSigned.create(path)
-    record.record(registrar.store.size, registrar._frontier.root())
+    record.record(registrar.store.size, registrar._sealer._frontier.root())
     record.close()
     accepted(registrar.register(load.statements(1)))
     change = key_change(registrar.state, number=1, key=NEXT_LEDGER, iat=load.now)

@@ -18,8 +18,8 @@ from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.last_signed import LastSigned
 from pseudoledger.ledger import transparent
 from pseudoledger.ledger.receipt import verify_receipt
-from pseudoledger.registrar import Refused, Registered, Registrar
-from pseudoledger.registrar.writer import published_size
+from pseudoledger.registrar import Refused, Registered, Registrar, intake
+from pseudoledger.registrar.sealing import published_size
 from pseudoledger.statement import envelope
 from pseudoledger.statement.payload import draft
 
@@ -204,7 +204,7 @@ def test_what_a_crash_left_unpublished_is_published_after_it(tmp_path):
     load.registrar.register(load.statements(2))
     store, signer = load.registrar.store, ledger_signer()
     assert published_size(store) < store.size, "two blocks within a second"
-    load.registrar._unpublished = False  # as after a kill: closing publishes nothing
+    load.registrar._sealer._unpublished = False  # as after a kill: closing publishes nothing
     load.registrar.close()
     record = LastSigned(tmp_path / "keys" / "ledger.last-signed")
     with Registrar.open(
@@ -212,3 +212,63 @@ def test_what_a_crash_left_unpublished_is_published_after_it(tmp_path):
     ) as registrar:
         registrar.publish()
         assert published_size(registrar.store) == registrar.store.size
+
+
+def ordinals(answers):
+    return [(answer.id, answer.index, answer.known) for answer in answers if isinstance(answer, Registered)]
+
+
+@pytest.fixture
+def beside(monkeypatch):
+    """Let the second process take part from the first statement on."""
+    monkeypatch.setattr(intake, "WARM_AFTER", 0)
+    monkeypatch.setattr(intake, "cores", lambda: 2)
+
+
+@pytest.mark.usefixtures("beside")
+def test_batch_after_batch_gets_the_answers_of_one_batch_at_a_time(load):
+    # 300 statements are enough for the second process to be asked.
+    batches = [[pool(load, f"P-{batch}-{n}") for n in range(300)] for batch in range(3)]
+    batches += [[], [batches[0][7], b"nothing"]]
+    size, height = load.registrar.store.size, load.registrar.state.height
+    *full, none, last = load.registrar.register_all(batches)
+    assert [index for answers in full for _, index, _ in ordinals(answers)] == [
+        size + batch * 301 + n for batch in range(3) for n in range(300)
+    ]
+    assert none == []
+    assert ordinals(last) == [(envelope.decode(batches[0][7]).id, size + 7, True)]
+    assert isinstance(last[1], Refused)
+    assert load.registrar.state.height == height + 3, "a block for every batch that brought something"
+    assert [load.registrar.register(batch) for batch in batches[:3]] == [
+        [Registered(id=id_, index=index, known=True) for id_, index, _ in ordinals(answers)]
+        for answers in full
+    ]
+
+
+@pytest.mark.usefixtures("beside")
+def test_a_source_that_fails_leaves_its_last_batch_unregistered(load):
+    first, second = ([pool(load, f"{name}-{n}") for n in range(300)] for name in ("A", "B"))
+
+    def source():
+        yield first
+        yield second
+        raise OSError("the source failed")
+
+    answers = load.registrar.register_all(source())
+    assert len(ordinals(next(answers))) == 300
+    with pytest.raises(OSError, match="source failed"):
+        next(answers)
+    assert [known for _, _, known in ordinals(load.registrar.register([*first, *second]))] == [True] * 300 + [
+        False
+    ] * 300
+
+
+@pytest.mark.usefixtures("beside")
+def test_what_was_begun_and_let_go_is_not_registered(load):
+    first, second = ([pool(load, f"{name}-{n}") for n in range(300)] for name in ("A", "B"))
+    answers = load.registrar.register_all([first, second])
+    next(answers)
+    answers.close()
+    third = [pool(load, f"C-{n}") for n in range(300)]
+    assert len(ordinals(load.registrar.register(third))) == 300
+    assert not load.registrar.store.known([envelope.decode(raw).id for raw in second])

@@ -130,7 +130,7 @@ EXPECTED = ["statement.cbor" if n == 3 else "statement.signature" if n == 700 el
 
 def test_thousands_are_verified_beside_and_come_out_in_order(reader, statements):
     for _ in range(3):
-        taken = [item for part in reader.read(statements) for item in part]
+        taken = [item for part in reader.begin(statements) for item in part]
         assert codes(taken) == EXPECTED
         assert [item.raw for item in taken if not isinstance(item, Refused)] == [
             raw for raw, code in zip(statements, EXPECTED, strict=True) if not code
@@ -139,20 +139,20 @@ def test_thousands_are_verified_beside_and_come_out_in_order(reader, statements)
 
 
 def test_a_second_process_that_dies_half_way_changes_no_answer(reader, statements):
-    parts = reader.read(statements)
+    parts = reader.begin(statements)
     taken = list(next(parts))
     os.kill(reader._second._process.pid, signal.SIGKILL)
     taken += [item for part in parts for item in part]
     assert codes(taken) == EXPECTED
-    again = [item for part in reader.read(statements) for item in part]
+    again = [item for part in reader.begin(statements) for item in part]
     assert codes(again) == EXPECTED
 
 
 def test_a_call_left_half_way_does_not_answer_the_next(reader, statements):
-    parts = reader.read(statements)
+    parts = reader.begin(statements)
     next(parts)
     parts.close()
-    assert codes([item for part in reader.read(statements[::-1]) for item in part]) == EXPECTED[::-1]
+    assert codes([item for part in reader.begin(statements[::-1]) for item in part]) == EXPECTED[::-1]
 
 
 def test_large_statements_fill_no_line_in_both_directions(reader):
@@ -163,7 +163,7 @@ def test_large_statements_fill_no_line_in_both_directions(reader):
         )
         for n, size in enumerate([60_000, 10, 9_000, 20_000] * 75)
     ]
-    taken = [item for part in reader.read(raws) for item in part]
+    taken = [item for part in reader.begin(raws) for item in part]
     assert [item.raw for item in taken] == raws
     assert reader._second is not None, "the second process took part"
 

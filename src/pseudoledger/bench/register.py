@@ -67,8 +67,9 @@ def bench_register(directory: Path, *, entries: int) -> Iterator[Figure]:
 
 def register(load: Load, statements: list[bytes], batch: int) -> int:
     """Register in batches; raise RegistrationRefused if any statement is refused."""
-    for start in range(0, len(statements), batch):
-        for answer in load.registrar.register(statements[start : start + batch]):
+    batches = (statements[start : start + batch] for start in range(0, len(statements), batch))
+    for answers in load.registrar.register_all(batches):
+        for answer in answers:
             if isinstance(answer, Refused):
                 raise RegistrationRefused(answer.findings)
     return len(statements)

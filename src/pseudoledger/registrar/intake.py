@@ -2,7 +2,8 @@
 
 A few statements are handled on the spot, their signatures on all cores by threads. Where thousands come in,
 a second process reads and verifies from the front while this one judges, and this one does so from the back
-whenever it would have to wait: signatures and rules then use a core each.
+whenever it would have to wait. What comes next may be begun before it is its turn: the second process then has
+work while this one writes. So signatures and rules use a core each.
 """
 
 from __future__ import annotations
@@ -26,53 +27,124 @@ WARM_AFTER = 4_000
 _MANY = 8 * CHUNK
 CHUNK_BYTES = 32 * 1024
 """Their bytes, together; a chunk of one larger statement is not sent to the second process."""
-_AHEAD = 3
-"""Chunks that wait at the second process: enough that it never idles, and so few that sending them never waits
-for it to read: it may be waiting itself, for its answers to be read."""
-
+_ROOM = CHUNK_BYTES + 2 * 1024
+"""Bytes that a chunk takes on its way: so many chunks wait at the second process as its line has room for. Then
+sending never waits for it to read, while it may wait for its answers to be read."""
+_AHEAD_MAX = 32
+"""Most chunks that wait there."""
 
 Taken: TypeAlias = Statement | Refused
 """A verified statement, or the refusal of one that was malformed or not signed."""
-Reading: TypeAlias = Worker[Sequence[bytes], list[Taken]]
-"""A second process that reads and verifies."""
+Second: TypeAlias = Worker[Sequence[bytes], list[Taken]]
+"""A process that reads and verifies."""
+
+
+class Reading:
+    """The statements of one batch, chunk by chunk: read by the second process from the front, here from the back."""
+
+    def __init__(self, raws: Sequence[bytes]) -> None:
+        self.chunks = list(_cut(raws))
+        self.taken: dict[int, list[Taken]] = {}
+        self.sent, self.back = 0, len(self.chunks)
+        """Chunks before `sent` were given to the second process or read, those from `back` on are read."""
+
+    def take(self, number: int) -> None:
+        """Read one chunk here."""
+        self.taken[number] = read_chunk(self.chunks[number])
 
 
 class Intake:
-    """Reads and verifies for one registrar."""
+    """Reads and verifies for one registrar, batch after batch in the order in which they are begun."""
 
     def __init__(self) -> None:
         self._seen = 0
-        self._second: Reading | None = None
+        self._second: Second | None = None
         self._broken = False
+        self._unsent: deque[Reading] = deque()
+        self._asked: deque[tuple[Reading, int]] = deque()
 
     def close(self) -> None:
-        """End the second process."""
+        """End the second process; what it was asked and did not answer is read here when its turn comes."""
         if self._second is not None:
             self._second.close()
             self._second = None
+        self._unsent.clear()
+        self._asked.clear()
 
-    def read(self, raws: Sequence[bytes]) -> Iterator[list[Taken]]:
-        """Yield the statements in order, some at a time, read and verified, or refused."""
+    def begin(self, raws: Sequence[bytes]) -> Iterator[list[Taken]]:
+        """Begin to read a batch, and return what yields it in order, some statements at a time.
+
+        The batches that were begun before are to be taken to their end first, or let go by `close`.
+        """
         self._seen += len(raws)
-        second = self._ready() if len(raws) >= _MANY else None
-        if second is None:
-            yield _read(raws, verify_many)
-            return
-        try:
-            yield from _Overlapped(raws, second).chunks()
-        except BaseException:
-            # Answers to questions of this call must not be taken for those of the next.
-            self.close()
-            raise
+        if len(raws) < _MANY or not self._ready():
+            return _at_once(raws)
+        reading = Reading(raws)
+        self._unsent.append(reading)
+        self._exchange()
+        return self._in_order(reading)
 
-    def _ready(self) -> Reading | None:
-        """Start the second process once it is worth it; return it while it answers."""
+    def _ready(self) -> bool:
+        """Start the second process once it is worth it; tell whether it answers."""
         if self._second is None and not self._broken and self._seen >= WARM_AFTER and cores() > 1:
             self._second = Worker(second_reader)
         if self._second is not None and self._second.ended():
             self._broken = True
             self.close()
-        return self._second
+        return self._second is not None
+
+    def _in_order(self, reading: Reading) -> Iterator[list[Taken]]:
+        try:
+            for number in range(len(reading.chunks)):
+                self._exchange()
+                while number not in reading.taken:
+                    if reading.sent < reading.back and reading is self._first():
+                        reading.back -= 1
+                        reading.take(reading.back)
+                        self._exchange()
+                    elif self._asked:
+                        self._exchange(wait=True)
+                    else:
+                        reading.take(number)
+                yield reading.taken.pop(number)
+        except BaseException:
+            # Answers to questions of this batch must not be waited for by the next.
+            self.close()
+            raise
+
+    def _first(self) -> Reading | None:
+        """Return the batch whose chunks are sent now."""
+        while self._unsent and self._unsent[0].sent >= self._unsent[0].back:
+            self._unsent.popleft()
+        return self._unsent[0] if self._unsent else None
+
+    def _exchange(self, *, wait: bool = False) -> None:
+        """Take the answers that are there, or wait for one, and keep the second process busy."""
+        second = self._second
+        if second is None:
+            return
+        try:
+            while second.open and (wait or second.answered()):
+                answer = second.answer()
+                reading, number = self._asked.popleft()
+                reading.taken[number] = answer
+                wait = False
+            ahead = min(_AHEAD_MAX, max(1, second.room // _ROOM))
+            while second.open < ahead and (next_one := self._first()) is not None:
+                self._send(second, next_one)
+        except WorkerEnded:
+            # What it left unanswered is read here.
+            self._broken = True
+            self.close()
+
+    def _send(self, second: Second, reading: Reading) -> None:
+        number = reading.sent
+        reading.sent += 1
+        if sum(map(len, reading.chunks[number])) > CHUNK_BYTES:
+            reading.take(number)
+        else:
+            second.ask(reading.chunks[number])
+            self._asked.append((reading, number))
 
 
 def second_reader() -> Callable[[Sequence[bytes]], list[Taken]]:
@@ -85,61 +157,8 @@ def read_chunk(raws: Sequence[bytes]) -> list[Taken]:
     return _read(raws, verify_chunk)
 
 
-class _Overlapped:
-    """The statements of one call, chunk by chunk: read by the second process from the front, here from the back."""
-
-    def __init__(self, raws: Sequence[bytes], second: Reading) -> None:
-        self._chunks = list(_cut(raws))
-        self._second: Reading | None = second
-        self._taken: dict[int, list[Taken]] = {}
-        self._sent, self._back = 0, len(self._chunks)
-        """Chunks before `_sent` were given to the second process or read, those from `_back` on are read."""
-        self._asked: deque[int] = deque()
-
-    def chunks(self) -> Iterator[list[Taken]]:
-        """Yield the statements in order, read and verified, or refused."""
-        for number in range(len(self._chunks)):
-            self._exchange()
-            while number not in self._taken:
-                if self._sent < self._back:
-                    self._back -= 1
-                    self._take(self._back)
-                    self._exchange()
-                else:
-                    self._exchange(wait=True)
-            yield self._taken.pop(number)
-
-    def _exchange(self, *, wait: bool = False) -> None:
-        """Take the answers that are there, or wait for one, and keep the second process busy."""
-        second = self._second
-        if second is None:
-            return
-        try:
-            while second.open and (wait or second.answered()):
-                self._taken[self._asked[0]] = second.answer()
-                self._asked.popleft()
-                wait = False
-            while self._sent < self._back and second.open < _AHEAD:
-                self._send(second, self._sent)
-        except WorkerEnded:
-            self._alone()
-
-    def _send(self, second: Reading, number: int) -> None:
-        self._sent = number + 1
-        if sum(map(len, self._chunks[number])) > CHUNK_BYTES:
-            self._take(number)
-        else:
-            self._asked.append(number)
-            second.ask(self._chunks[number])
-
-    def _alone(self) -> None:
-        """Go on without the second process: what it left unanswered is read here."""
-        self._second = None
-        for number in self._asked:
-            self._take(number)
-
-    def _take(self, number: int) -> None:
-        self._taken[number] = read_chunk(self._chunks[number])
+def _at_once(raws: Sequence[bytes]) -> Iterator[list[Taken]]:
+    yield _read(raws, verify_many)
 
 
 def _cut(raws: Sequence[bytes]) -> Iterator[list[bytes]]:

@@ -23,15 +23,19 @@ class Sitting:
 
     def __init__(self, store: Store, book: Book, time_ms: int, *, from_network: bool) -> None:
         ledger = book.ledger
-        self._store, self._book, self._time_ms, self._from_network = store, book, time_ms, from_network
+        self._store, self._book, self._from_network = store, book, from_network
+        self.time_ms = time_ms
+        """T of the batch."""
         self._court = None if ledger is None else Court.sitting(book, ledger.pins, time_ms // 1000)
         self.accepted: dict[str, EntryRow] = {}
         """Accepted statements by id, in the order of their entries."""
+        self.answers: list[Answer] = []
+        """One for each statement that was heard."""
 
-    def hear(self, taken: Sequence[Taken]) -> list[Answer]:
+    def hear(self, taken: Sequence[Taken]) -> None:
         """Answer some statements that were read and verified; accepted ones are in the book at once."""
         known = self._store.known([item.id for item in taken if isinstance(item, Statement)])
-        answers: list[Answer] = []
+        answers = self.answers
         for item in taken:
             if isinstance(item, Refused):
                 answers.append(item)
@@ -39,7 +43,6 @@ class Sitting:
                 answers.append(self._known(item))
             else:
                 answers.append(self._judge(item))
-        return answers
 
     def _judge(self, statement: Statement) -> Answer:
         try:
@@ -58,7 +61,7 @@ class Sitting:
             if not isinstance(payload, LedgerFounded):
                 raise StoreError("the ledger was never founded")
             founded = Pins.of(payload.rules, payload.tables, payload.policy)
-            court = self._court = Court.sitting(self._book, founded, self._time_ms // 1000)
+            court = self._court = Court.sitting(self._book, founded, self.time_ms // 1000)
         index = self._store.size + len(self.accepted)
         findings = unfit_pins(payload, court.rules) or court.admit(statement, payload, index)
         if findings:

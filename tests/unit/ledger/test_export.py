@@ -25,7 +25,7 @@ def load(tmp_path_factory):
 
 def read_all(target, load):
     """Read an export as a stranger does: checkpoint, tiles, bundles, each checked against the one before."""
-    signer = load.registrar._signer
+    signer = load.registrar._sealer.signer
     raw = (target / "checkpoint").read_bytes()
     key = log_key(load.registrar.state.origin, signer.public_key)
     said = verify_checkpoint(raw, load.registrar.state.origin, [key]).checkpoint
@@ -91,7 +91,7 @@ def test_an_export_cut_short_leaves_the_old_state_whole_and_is_gone_on_with(load
 
 
 def test_a_directory_of_something_else_is_left_alone(load, tmp_path):
-    store, signer, origin = load.registrar.store, load.registrar._signer, load.registrar.state.origin
+    store, signer, origin = load.registrar.store, load.registrar._sealer.signer, load.registrar.state.origin
     target = tmp_path / "out"
     export_tiles(store, target)
     said = parse_checkpoint(parse_note((target / "checkpoint").read_bytes()).text)
@@ -121,12 +121,12 @@ def test_a_store_that_contradicts_its_checkpoint(tmp_path):
     store, origin = load.registrar.store, load.registrar.state.origin
     for note, error, message in (
         (
-            format_note(sign_checkpoint(load.registrar._signer, origin, store.size, bytes(32))),
+            format_note(sign_checkpoint(load.registrar._sealer.signer, origin, store.size, bytes(32))),
             StoreCorrupt,
             "not of this",
         ),
         (
-            format_note(sign_checkpoint(load.registrar._signer, origin, 10**9, bytes(32))),
+            format_note(sign_checkpoint(load.registrar._sealer.signer, origin, 10**9, bytes(32))),
             StoreCorrupt,
             "not of this",
         ),

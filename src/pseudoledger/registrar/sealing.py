@@ -1,0 +1,161 @@
+"""Blocks, heads and checkpoints: everything that the ledger key signs, in the order that no crash can spoil.
+
+A block is committed, the head that ends with it is recorded, and only then is that head signed (ADR 16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pseudoledger.contract.book import Book
+from pseudoledger.contract.ruleset import Court
+from pseudoledger.contract.things import LedgerState
+from pseudoledger.errors import InconsistentCheckpoint, MalformedError, StoreError
+from pseudoledger.identity.keys import Signer
+from pseudoledger.identity.last_signed import Head, LastSigned
+from pseudoledger.ledger.block import Link, next_block
+from pseudoledger.ledger.checkpoint import log_key, parse_checkpoint, sign_checkpoint, verify_checkpoint
+from pseudoledger.ledger.note import format_note, parse_note
+from pseudoledger.ledger.receipt import sign_head
+from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store
+from pseudoledger.ledger.tree import EMPTY_ROOT, hash_leaf
+from pseudoledger.ledger.tree import root as tree_root
+from pseudoledger.statement import envelope
+
+PUBLISH_MS = 1_000
+"""While the writer runs, at most one checkpoint in this time is published; closing publishes the last."""
+
+
+class Sealer:
+    """The ledger key at work on one store: it keeps the right edge of the tree and signs what is stored."""
+
+    def __init__(self, store: Store, signer: Signer, last_signed: LastSigned) -> None:
+        self.signer, self.last_signed = signer, last_signed
+        self._store = store
+        self._frontier = store.frontier()
+        self._published_ms: int | None = None
+        self._unpublished = False
+
+    def reload(self) -> None:
+        """Read the right edge of the tree anew, after a failure."""
+        self._frontier = self._store.frontier()
+
+    def seal(self, book: Book, state: LedgerState, accepted: Sequence[EntryRow], time_ms: int) -> None:
+        """Append accepted statements and their block in one transaction, then sign the head that they make.
+
+        Raises StoreError if the key in force is another one, or its record takes no more writes.
+        """
+        self.last_signed.refuse_if_broken()
+        hashes = self._frontier.store([hash_leaf(row.statement) for row in accepted])
+        index = self._frontier.size
+        link = Link(
+            ledger_id=state.id,
+            origin=state.origin,
+            ledger_key=state.pending_key or state.ledger_key,
+            height=state.height,
+            previous=state.last_block,
+            time_ms=state.time_ms,
+            size=state.size,
+        )
+        if self.signer.did != link.ledger_key:
+            raise StoreError(
+                f"the next block is to be signed by {link.ledger_key}; open the ledger with that key"
+            )
+        payload = next_block(link, time_ms=time_ms, size=index, root=self._frontier.root())
+        raw = envelope.sign(self.signer, payload, sub=state.origin, aud=state.id, iat=time_ms // 1000)
+        block = envelope.decode(raw)
+        hashes += self._frontier.store([hash_leaf(raw)])
+        Court.sitting(book, state.pins, time_ms // 1000).fold(block, payload, index)
+        row = BlockRow(
+            height=payload.height,
+            index=index,
+            time_ms=time_ms,
+            root=self._frontier.root(),
+            ledger_key=self.signer.did,
+            signature=b"",
+        )
+        entry = EntryRow(index=index, statement=raw, id=block.id, type=payload.type, issuer=block.iss)
+        self._store.append(
+            Batch(
+                entries=[*accepted, entry], hashes=hashes, block=row, things=book.changes(), checkpoint=None
+            )
+        )
+        book.committed()
+        self._unpublished = True
+        publish = self._published_ms is None or time_ms - self._published_ms >= PUBLISH_MS
+        self._sign(state.origin, row, time_ms if publish else None)
+
+    def settle(self, origin: str) -> None:
+        """Compare the stored tree with the record of the key, and sign what a crash left unsigned.
+
+        Raises ConflictError if the key has signed another history.
+        """
+        last = self._store.last_block()
+        if last is None:
+            self.last_signed.check(0, EMPTY_ROOT)
+            return
+        before = self._store.block(last.height - 1)
+        size = 0 if before is None else before.index + 1
+        self.last_signed.check(
+            last.index + 1, self._frontier.root(), Head(size, tree_root(size, self._store.hashes))
+        )
+        if not last.signature and last.ledger_key == self.signer.did:
+            self._sign(origin, last)
+        # Nor may the newest block have been published yet.
+        self._unpublished = published_size(self._store) < self._store.size
+
+    def take_over(self, signer: Signer, last_signed: LastSigned) -> None:
+        """Sign with another key from the next block on; its record begins at the present head."""
+        last_signed.record(self._store.size, self._frontier.root())
+        self.signer, self.last_signed = signer, last_signed
+
+    def publish(self, origin: str, time_ms: int) -> None:
+        """Publish the newest checkpoint, where the last blocks came too soon after the one before."""
+        if self._unpublished:
+            self._store.publish(self.note(origin))
+            self._published_ms, self._unpublished = time_ms, False
+
+    def publish_cosigned(self, origin: str, note: bytes) -> bool:
+        """Keep a checkpoint with the cosignatures of witnesses, and publish it if it is still the newest one.
+
+        A newest one that carries none yet does not take its place: proofs are made from the one kept.
+        Raises MalformedError or VerificationError for anything but a checkpoint of this ledger.
+        """
+        store = self._store
+        said = verify_checkpoint(note, origin, [log_key(origin, self.signer.public_key)]).checkpoint
+        if said.size > store.size or tree_root(said.size, store.hashes) != said.root:
+            raise InconsistentCheckpoint(f"the checkpoint of {said.size} entries is not of this ledger")
+        published, kept = store.checkpoint(), store.cosigned()
+        newest = published is not None and parse_note(note).text == parse_note(published).text
+        if kept is None or parse_checkpoint(parse_note(kept).text).size <= said.size:
+            store.keep_cosigned(note)
+        if newest:
+            store.publish(note)
+        return newest
+
+    def note(self, origin: str) -> bytes:
+        """Return the checkpoint of the stored tree, signed."""
+        return format_note(sign_checkpoint(self.signer, origin, self._frontier.size, self._frontier.root()))
+
+    def _sign(self, origin: str, block: BlockRow, published_ms: int | None = None) -> None:
+        """Sign the head that ends with the stored last block, and its checkpoint where one is due.
+
+        The block is on disk and the record is before the first signature is made. A power failure may lose the
+        signatures: `settle` makes the same ones again.
+        """
+        size = block.index + 1
+        self.last_signed.record(size, block.root)
+        head = sign_head(self.signer, origin, size, block.root)
+        publish = published_ms is not None
+        self._store.keep_signed(block.index, head.signature, self.note(origin) if publish else None)
+        if publish:
+            self._published_ms, self._unpublished = published_ms, False
+
+
+def published_size(store: Store) -> int:
+    """Return the size of the published checkpoint; 0 if there is none, or what stands there is none."""
+    note = store.checkpoint()
+    try:
+        return 0 if note is None else parse_checkpoint(parse_note(note).text).size
+    except MalformedError:
+        return 0
