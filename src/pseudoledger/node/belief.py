@@ -7,7 +7,7 @@ Many blocks go into one transaction. What is not believed leaves no trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,20 +19,19 @@ from pseudoledger.errors import (
     Finding,
     InconsistentCheckpoint,
     MalformedError,
+    PseudoledgerError,
     StoreCorrupt,
     StoreError,
     VerificationError,
 )
-from pseudoledger.identity.keys import did_from_key, key_from_did
 from pseudoledger.ledger.block import Link, check_block
-from pseudoledger.ledger.checkpoint import log_key, verify_checkpoint
 from pseudoledger.ledger.database import DATABASE
 from pseudoledger.ledger.description import Description
 from pseudoledger.ledger.receipt import decode_receipt, verify_head
 from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store, WriterLock
 from pseudoledger.ledger.tree import root
 from pseudoledger.registrar.answers import Refused
-from pseudoledger.registrar.intake import Intake
+from pseudoledger.registrar.intake import Intake, Taken
 from pseudoledger.statement.envelope import Statement, decode
 from pseudoledger.statement.kinds import Payload, kind_of
 from pseudoledger.statement.kinds.ledger import BlockSealed, LedgerFounded
@@ -54,6 +53,14 @@ class Disbelieved(VerificationError):
     def __init__(self, message: str, *, entry: int, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.entry = entry
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Entries that follow on those believed and end in a block, with their hashes, which were compared already."""
+
+    raws: Sequence[bytes]
+    leaf_hashes: Sequence[bytes]
 
 
 @dataclass(slots=True)
@@ -121,16 +128,51 @@ class Believer:
         `leaf_hashes` are the hashes of the entries, compared already. What stands before the first block that
         cannot be believed is stored; then Disbelieved is raised, or CannotJudge.
         """
+        self._believe(raws, leaf_hashes, self._intake.begin(raws))
+
+    def believe_all(self, parts: Iterable[Part]) -> Iterator[int]:
+        """Believe part after part, as `believe` does, and yield the size after each.
+
+        The next part is asked for before one is judged: its signatures are verified meanwhile. If there is
+        trouble with the next, this one is believed first.
+        """
+        source = iter(parts)
+        ahead, trouble = self._ahead(source)
+        try:
+            while ahead is not None:
+                (part, reading), (ahead, trouble) = ahead, self._ahead(source)
+                self._believe(part.raws, part.leaf_hashes, reading)
+                yield self.size
+        finally:
+            if ahead is not None:
+                self._intake.close()
+        if trouble is not None:
+            raise trouble
+
+    def _ahead(
+        self, source: Iterator[Part]
+    ) -> tuple[tuple[Part, Iterator[list[Taken]]] | None, PseudoledgerError | None]:
+        try:
+            part = next(source, None)
+        except PseudoledgerError as error:
+            return None, error
+        return (None if part is None else (part, self._intake.begin(part.raws))), None
+
+    def _believe(
+        self, raws: Sequence[bytes], leaf_hashes: Sequence[bytes], reading: Iterator[list[Taken]]
+    ) -> None:
         start = self.size
         try:
-            self._take(raws, leaf_hashes)
+            self._take(raws, leaf_hashes, reading)
         except VerificationError as error:
+            self._intake.close()
             self._start()
             good = [at for at, raw in enumerate(raws) if start + at < _entry(error, start) and _sealing(raw)]
             if good:
                 self.believe(raws[: good[-1] + 1], leaf_hashes[: good[-1] + 1])
             raise
         except BaseException:
+            self._intake.close()
             self._start()
             raise
 
@@ -166,7 +208,9 @@ class Believer:
                 origin=state.origin, ledger=state.id, founder=state.founder, ledger_key=state.ledger_key
             ).write(self._directory)
 
-    def _take(self, raws: Sequence[bytes], leaf_hashes: Sequence[bytes]) -> None:
+    def _take(
+        self, raws: Sequence[bytes], leaf_hashes: Sequence[bytes], reading: Iterator[list[Taken]]
+    ) -> None:
         """Judge entries that end in a block, and store them in one transaction."""
         ends = [at for at, raw in enumerate(raws) if _sealing(raw)]
         assert ends[-1:] == [len(raws) - 1], "the caller cuts behind a block"
@@ -175,7 +219,7 @@ class Believer:
         court: Court | None = None
         upto = -1
         with self.store.snapshot():
-            for taken in self._intake.read(raws):
+            for taken in reading:
                 for item in taken:
                     index = first + at
                     if at > upto:
@@ -286,20 +330,6 @@ class Believer:
         batch = Batch(entries=pending.rows, hashes=hashes, block=block, things=(), checkpoint=None)
         pending.batches.append(batch)
         pending.rows, pending.leaves = [], []
-
-
-def key_at(state: LedgerState, size: int) -> str:
-    """Return the ledger key that counts for a tree size."""
-    return next((key for key, last in state.retired if size <= last), state.ledger_key)
-
-
-def signed_by(note: bytes, origin: str, ledger_key: str) -> bool:
-    """Tell whether a checkpoint of this origin is signed by a ledger key."""
-    try:
-        found = verify_checkpoint(note, origin, [log_key(origin, key_from_did(ledger_key))])
-    except (VerificationError, MalformedError):
-        return False
-    return did_from_key(found.log_keys[0].public_key) == ledger_key
 
 
 def last_block(raws: Sequence[bytes]) -> int:

@@ -56,8 +56,8 @@ from pseudoledger.ledger.fork import (
 from pseudoledger.ledger.note import NOTE_BYTES_MAX, parse_note
 from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tree import ReadHashes, root
-from pseudoledger.node.belief import key_at
 from pseudoledger.node.bodies import BodyRefused, read_body
+from pseudoledger.node.ledger_keys import key_at
 from pseudoledger.node.node import Node
 from pseudoledger.node.problems import problem
 

@@ -34,7 +34,8 @@ from pseudoledger.ledger.tiles import (
     verify_bundle,
 )
 from pseudoledger.ledger.tree import Frontier, ReadHashes, hash_leaf, position_of, root
-from pseudoledger.node.belief import Believer, Disbelieved, key_at, last_block, signed_by
+from pseudoledger.node.belief import Believer, Disbelieved, Part, last_block
+from pseudoledger.node.ledger_keys import key_at, signed_by
 from pseudoledger.statement.envelope import decode
 from pseudoledger.statement.kinds.ledger import LedgerFounded
 from pseudoledger.statement.payload import parse
@@ -193,27 +194,32 @@ class Sync:
 
     def _entries(self, said: Checkpoint, hashes: TileHashes, progress: Progress | None) -> None:
         """Fetch, verify and believe the entries up to the size of a checkpoint."""
-        believer = self._believer
-        skip = believer.size % TILE_WIDTH
+        for size in self._believer.believe_all(self._parts(said, hashes)):
+            if progress is not None:
+                progress(size, said.size)
+
+    def _parts(self, said: Checkpoint, hashes: TileHashes) -> Iterator[Part]:
+        """Fetch entries, compare them with the tiles, and yield them as far as a block ends in them."""
+        at = self._believer.size
+        skip = at % TILE_WIDTH
         raws: list[bytes] = []
         leaves: list[bytes] = []
-        for group in self._groups(bundles_of(said.size, believer.size)):
+        for group in self._groups(bundles_of(said.size, at)):
             for entries, leaf_hashes in self._verified(group, hashes):
                 raws += entries[skip:]
                 leaves += leaf_hashes[skip:]
                 skip = 0
             cut = last_block(raws)
             if cut:
-                believer.believe(raws[:cut], leaves[:cut])
+                yield Part(raws[:cut], leaves[:cut])
+                at += cut
                 del raws[:cut], leaves[:cut]
-                if progress is not None:
-                    progress(believer.size, said.size)
             if len(raws) > WAITING_MAX or sum(map(len, raws)) > WAITING_BYTES_MAX:
                 raise Disbelieved(
-                    f"no block within {len(raws)} entries", entry=believer.size, hint="this is not our ledger"
+                    f"no block within {len(raws)} entries", entry=at, hint="this is not our ledger"
                 )
         if raws:
-            raise Disbelieved(f"the tree of {said.size} entries does not end in a block", entry=believer.size)
+            raise Disbelieved(f"the tree of {said.size} entries does not end in a block", entry=at)
 
     def _groups(self, bundles: Iterator[Bundle]) -> Iterator[list[Bundle]]:
         """Yield bundles some at a time, while the next ones are on their way."""

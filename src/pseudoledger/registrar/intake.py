@@ -24,7 +24,7 @@ CHUNK = 32
 """Statements that are verified and judged at a time."""
 WARM_AFTER = 4_000
 """Statements after which the second process is worth its start."""
-_MANY = 8 * CHUNK
+_MANY = 2 * CHUNK
 CHUNK_BYTES = 32 * 1024
 """Their bytes, together; a chunk of one larger statement is not sent to the second process."""
 _ROOM = CHUNK_BYTES + 2 * 1024
