@@ -31,7 +31,7 @@ from pseudoledger.node.limits import Buckets, WriteTokens
 from pseudoledger.node.metrics import Metrics
 from pseudoledger.node.node import Node, Role, Standing
 from pseudoledger.node.reading import Reader
-from pseudoledger.node.registering import LocalRegistrar, Registering, RemoteRegistrar, answer
+from pseudoledger.node.registering import RemoteRegistrar, answer
 from pseudoledger.node.scrapi import Gate
 from pseudoledger.node.serving import Listening, serve, set_up_logging
 from pseudoledger.node.watching import MirrorWatch
@@ -65,7 +65,7 @@ class Settings:
         return int(time.time() * 1000) if self.simulated_ms is None else self.simulated_ms
 
 
-def founder_app(registering: Registering, settings: Settings) -> Front:
+def founder_app(registering: RemoteRegistrar, settings: Settings) -> Front:
     """Build the application before a registrar, which it closes when it stops."""
     metrics = Metrics()
     reader = Reader(settings.directory)
@@ -159,7 +159,7 @@ def run(registrar: Registrar, settings: Settings) -> None:
         line.send(settings)
         failure = _first_word(line)
         if failure is None:
-            answer(line, LocalRegistrar(registrar))
+            answer(line, registrar)
     registrar.close()
     with alive:
         try:
@@ -209,11 +209,12 @@ def _end_with(descriptor: int) -> None:
 def _http(descriptor: int, watched: int) -> None:
     """Speak HTTP: what runs in the other process."""
     _end_with(watched)
-    line: Connection[Any, Any] = Connection(descriptor)
+    registering = RemoteRegistrar(descriptor)
+    line = registering.line
     settings: Settings = line.recv()
     set_up_logging(requests=settings.log_requests)
     try:
-        application = founder_app(RemoteRegistrar(line), settings)
+        application = founder_app(registering, settings)
         serve(
             application,
             settings.listening,

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from pseudoledger.errors import PseudoledgerError
 from pseudoledger.node.metrics import Metrics
-from pseudoledger.node.registering import Registering
+from pseudoledger.node.registering import RemoteRegistrar
 from pseudoledger.node.submission import Outcome, Overloaded, Unavailable
 from pseudoledger.registrar import Answer
 
@@ -26,6 +26,9 @@ T = TypeVar("T")
 
 BATCH_MAX = 1_000
 """Most statements of one block; a request may bring as many."""
+BESIDE_LEAST = 96
+"""Requests that have to wait for a second batch to be begun beside the one under way."""
+_BEGUN_MAX = 2
 WAITING_MAX = 8_192
 """Statements that may wait, those included that are being registered."""
 WAITING_BYTES_MAX = 64 * 1024 * 1024
@@ -47,7 +50,7 @@ class _Waiting:
 class GroupCommit:
     """The founder's way in. Make it, `start` it in the event loop that uses it, `stop` it in the same."""
 
-    def __init__(self, registrar: Registering, metrics: Metrics) -> None:
+    def __init__(self, registrar: RemoteRegistrar, metrics: Metrics) -> None:
         self._registrar, self._metrics = registrar, metrics
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="registrar")
         self._queue: deque[_Waiting] = deque()
@@ -95,6 +98,8 @@ class GroupCommit:
         self._count += len(statements)
         self._bytes += size
         self._wake.set()
+        if len(self._queue) == BESIDE_LEAST:
+            self._registrar.ring()
         return await waiting.outcomes
 
     async def try_out(self, statements: Sequence[bytes]) -> list[Answer]:
@@ -140,38 +145,61 @@ class GroupCommit:
         Runs in the registrar's thread. The event loop is told of each batch; to go through it for the next one
         would leave the registrar idle for as long as the loop is busy with requests.
         """
-        while batch := self._take():
-            outcomes: list[Outcome] | None = None
-            reason = Unavailable("registering failed", hint="send it again in a moment")
-            try:
-                with self._metrics.commit_seconds.time():
-                    outcomes = self._registrar.register(
-                        [statement for waiting in batch for statement in waiting.statements]
-                    )
-            except PseudoledgerError as error:
-                _log.error("nothing was registered", extra={"reason": error.message})
-                reason = Unavailable(error.message, hint=error.hint)
-            finally:
-                loop.call_soon_threadsafe(self._answer, batch, outcomes, reason)
-            if self._others:
-                return
+        begun: deque[list[_Waiting]] = deque()
+        reason = Unavailable("registering failed", hint="send it again in a moment")
+        try:
+            self._register(begun, loop)
+        except PseudoledgerError as error:
+            _log.error("nothing was registered", extra={"reason": error.message})
+            reason = Unavailable(error.message, hint=error.hint)
+        finally:
+            for batch in begun:
+                loop.call_soon_threadsafe(self._answer, batch, None, reason)
 
-    def _take(self) -> list[_Waiting]:
-        """Take what becomes one block: requests in order, whole ones. Only the registrar's thread takes."""
+    def _register(self, begun: deque[list[_Waiting]], loop: asyncio.AbstractEventLoop) -> None:
+        """Keep one batch or two under way; those that were begun and not answered stay in `begun`."""
+        more = True
+        while True:
+            if more and (batch := self._take(beside=bool(begun))):
+                begun.append(batch)
+                self._registrar.begin([statement for waiting in batch for statement in waiting.statements])
+            if not begun:
+                return
+            more = not self._others
+            if more and len(begun) < _BEGUN_MAX and not self._registrar.finished():
+                continue
+            with self._metrics.commit_seconds.time():
+                outcomes = self._registrar.finish()
+            loop.call_soon_threadsafe(self._answer, begun.popleft(), outcomes, None)
+
+    def _take(self, *, beside: bool) -> list[_Waiting]:
+        """Take what becomes one block: requests in order, whole ones. Only the registrar's thread takes.
+
+        A batch beside another is taken when it is worth it, and is no larger than the line to the registrar.
+        """
+        if beside and len(self._queue) < BESIDE_LEAST:
+            return []
+        room = self._registrar.room if beside else WAITING_BYTES_MAX
         batch: list[_Waiting] = []
         count = 0
-        while self._queue and (not batch or count + len(self._queue[0].statements) <= BATCH_MAX):
+        while (
+            self._queue
+            and (not batch or count + len(self._queue[0].statements) <= BATCH_MAX)
+            and self._queue[0].size <= room
+        ):
             batch.append(self._queue.popleft())
             count += len(batch[-1].statements)
+            room -= batch[-1].size
         return batch
 
     def _answer(
-        self, batch: Sequence[_Waiting], outcomes: Sequence[Outcome] | None, reason: Unavailable
+        self, batch: Sequence[_Waiting], outcomes: Sequence[Outcome] | None, reason: Unavailable | None
     ) -> None:
-        """Answer everybody in a batch; None where nothing of it was registered."""
+        """Answer everybody in a batch, or say why nothing of it was registered."""
         self._count -= sum(len(waiting.statements) for waiting in batch)
         self._bytes -= sum(waiting.size for waiting in batch)
         if outcomes is None:
+            assert reason is not None, "there are outcomes, or a reason why not"
             _fail(batch, reason)
             return
         self._metrics.count(outcomes)

@@ -1,4 +1,4 @@
-"""The registrar as a node uses it: in this process, or at the other end of a line.
+"""The registrar as a node uses it: at the other end of a line.
 
 A served ledger has two processes. The one that was started holds the ledger key, registers, and never reads
 the network; the other speaks HTTP and holds no key. Each has a core of its own that way, and what a stranger
@@ -7,9 +7,12 @@ sends is parsed where there is nothing to steal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
-from typing import Any, Protocol
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any
 
 from pseudoledger.errors import PseudoledgerError
 from pseudoledger.ledger.paths import SharedPaths
@@ -21,56 +24,8 @@ from pseudoledger.node.submission import Outcome, Receipted, Unavailable
 from pseudoledger.registrar import Answer, Refused, Registered, Registrar
 from pseudoledger.registrar.answers import receipt_of
 
-
-class Registering(Protocol):
-    """What the queue before the registrar needs of it. One thread at a time calls it."""
-
-    def register(self, statements: Sequence[bytes]) -> list[Outcome]:
-        """Register one batch, durably."""
-        ...
-
-    def try_out(self, statements: Sequence[bytes]) -> list[Answer]:
-        """Say what registering would answer."""
-        ...
-
-    def publish(self) -> None:
-        """Publish the newest checkpoint if that is due."""
-        ...
-
-    def publish_cosigned(self, note: bytes) -> bool:
-        """Publish the newest checkpoint with cosignatures; False if it is not the newest any more."""
-        ...
-
-    def close(self) -> None:
-        """Let the ledger go."""
-        ...
-
-
-class LocalRegistrar:
-    """The registrar of this process."""
-
-    def __init__(self, registrar: Registrar) -> None:
-        self._registrar = registrar
-
-    def register(self, statements: Sequence[bytes]) -> list[Outcome]:
-        """Register one batch and build its receipts."""
-        return receipted(self._registrar, self._registrar.register(statements))
-
-    def try_out(self, statements: Sequence[bytes]) -> list[Answer]:
-        """Say what registering would answer; nothing is written."""
-        return self._registrar.register(statements, dry_run=True)
-
-    def publish(self) -> None:
-        """Publish the newest checkpoint if that is due."""
-        self._registrar.publish()
-
-    def publish_cosigned(self, note: bytes) -> bool:
-        """Publish the newest checkpoint with cosignatures."""
-        return self._registrar.publish_cosigned(note)
-
-    def close(self) -> None:
-        """Close the registrar, which publishes the newest checkpoint."""
-        self._registrar.close()
+_LINE_BYTES = 1024 * 1024
+"""Room that is asked for on the line; systems give less."""
 
 
 class LineLost(Unavailable):
@@ -78,65 +33,131 @@ class LineLost(Unavailable):
 
 
 class RemoteRegistrar:
-    """The registrar at the other end of a line, where `answer` serves it."""
+    """The registrar at the other end of a line, where `answer` serves it. One thread at a time uses it.
 
-    def __init__(self, line: Connection[Any, Any]) -> None:
-        self._line = line
+    A second batch may be begun while the first is under way: its signatures are verified while that is written.
+    """
 
-    def register(self, statements: Sequence[bytes]) -> list[Outcome]:
-        """Register one batch. Raises LineLost, or what registering raised."""
-        outcomes: list[Outcome] = self._ask("register", list(statements))
+    def __init__(self, descriptor: int) -> None:
+        with socket.socket(fileno=os.dup(descriptor)) as line:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LINE_BYTES)
+            self.room = line.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) // 4
+        """Bytes that can be sent while the other end writes and does not read, its own accounts included."""
+        self.line: Connection[Any, Any] = Connection(descriptor)
+        self._bell, self._ringer = socket.socketpair()
+        self._bell.settimeout(0)
+        self._ringer.settimeout(0)
+
+    def begin(self, statements: Sequence[bytes]) -> None:
+        """Begin to register a batch. Raises LineLost."""
+        self._send("register", list(statements))
+
+    def finish(self) -> list[Outcome]:
+        """Wait for what came of the batch that was begun first. Raises LineLost, or what registering raised."""
+        outcomes: list[Outcome] = self._receive()
         return outcomes
+
+    def finished(self) -> bool:
+        """Wait until `finish` would return at once, and tell so; False if `ring` was called before."""
+        ready = wait([self.line, self._bell])
+        if self._bell in ready:
+            self._bell.recv(4096)
+        return self.line in ready
+
+    def ring(self) -> None:
+        """Let `finished` return. Any thread may call this."""
+        try:
+            self._ringer.send(b"!")
+        except BlockingIOError:
+            # It has been rung often enough.
+            return
 
     def try_out(self, statements: Sequence[bytes]) -> list[Answer]:
         """Say what registering would answer."""
-        answers: list[Answer] = self._ask("try_out", list(statements))
+        self._send("try_out", list(statements))
+        answers: list[Answer] = self._receive()
         return answers
 
     def publish(self) -> None:
         """Publish the newest checkpoint if that is due."""
-        self._ask("publish")
+        self._send("publish")
+        self._receive()
 
     def publish_cosigned(self, note: bytes) -> bool:
-        """Publish the newest checkpoint with cosignatures."""
-        return bool(self._ask("publish_cosigned", note))
+        """Publish the newest checkpoint with cosignatures; False if it is not the newest any more."""
+        self._send("publish_cosigned", note)
+        return bool(self._receive())
 
     def close(self) -> None:
         """End the conversation: the other end closes the ledger."""
-        self._line.close()
+        self.line.close()
+        self._bell.close()
+        self._ringer.close()
 
-    def _ask(self, what: str, *values: object) -> Any:
+    def _send(self, what: str, *values: object) -> None:
         try:
-            self._line.send((what, values))
-            answer = self._line.recv()
+            self.line.send((what, values))
+        except OSError as error:
+            raise _lost() from error
+
+    def _receive(self) -> Any:
+        try:
+            answer = self.line.recv()
         except (EOFError, OSError) as error:
-            raise LineLost("the process that registers is gone", hint="start the node again") from error
+            raise _lost() from error
         if isinstance(answer, PseudoledgerError):
             raise answer
         return answer
 
 
-def answer(line: Connection[Any, Any], registrar: LocalRegistrar) -> None:
+def _lost() -> LineLost:
+    return LineLost("the process that registers is gone", hint="start the node again")
+
+
+def answer(line: Connection[Any, Any], registrar: Registrar) -> None:
     """Do what the other end asks until it closes the line."""
     asked: dict[str, Callable[..., Any]] = {
-        "register": registrar.register,
-        "try_out": registrar.try_out,
+        "try_out": lambda statements: registrar.register(statements, dry_run=True),
         "publish": registrar.publish,
         "publish_cosigned": registrar.publish_cosigned,
     }
     while True:
         try:
             what, values = line.recv()
+            if what == "register":
+                _register(line, registrar, *values)
+                continue
+            try:
+                answered = asked[what](*values)
+            except PseudoledgerError as error:
+                answered = error.with_traceback(None)
+            line.send(answered)
         except (EOFError, OSError):
             return
-        try:
-            answered = asked[what](*values)
-        except PseudoledgerError as error:
-            answered = error.with_traceback(None)
-        try:
-            line.send(answered)
-        except OSError:
-            return
+
+
+def _register(line: Connection[Any, Any], registrar: Registrar, first: Sequence[bytes]) -> None:
+    """Register a batch, and those that come while it is judged; one that fails takes with it what came after."""
+    open_ = 0
+
+    def batches() -> Iterator[Sequence[bytes]]:
+        nonlocal open_
+        waiting: deque[Sequence[bytes]] = deque([first])
+        while waiting:
+            open_ += 1
+            yield waiting.popleft()
+            if line.poll():
+                what, (statements,) = line.recv()
+                assert what == "register", "nothing else is asked while a batch is under way"
+                waiting.append(statements)
+
+    try:
+        for answers in registrar.register_all(batches()):
+            open_ -= 1
+            line.send(receipted(registrar, answers))
+    except PseudoledgerError as error:
+        for _ in range(open_):
+            line.send(error.with_traceback(None))
 
 
 def receipted(registrar: Registrar, answers: Sequence[Answer]) -> list[Outcome]:
