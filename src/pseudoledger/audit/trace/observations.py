@@ -180,6 +180,17 @@ class Observations:
                 found.update("".join(f"{row!r}\n" for row in part).encode())
         return found.hexdigest()
 
+    def forget_unseen_fields(self) -> None:
+        """Drop the columns of `records` in which nothing was seen of anybody; `fields` has the others."""
+        if not self.fields:
+            return
+        counts = ", ".join(f"count({field.name})" for field in self.fields)
+        found = self.connection.execute(f"SELECT {counts} FROM records").fetchone() or ()
+        for field, count in zip(self.fields, found, strict=True):
+            if not count:
+                self.connection.execute(f"ALTER TABLE records DROP COLUMN {field.name}")
+        self.fields = tuple(field for field, count in zip(self.fields, found, strict=True) if count)
+
     def _order(self, table: str) -> str:
         """Name every column, so that no two rows can change places."""
         names = [field.name for field in self.fields] if table == "records" else []
