@@ -157,14 +157,14 @@ class Observations:
 
     def id_of(self, name: str) -> int:
         """Return the id of a name; raise MalformedError if nothing was seen of it."""
-        row = self.connection.execute("SELECT id FROM identities WHERE name = ?", [name]).fetchone()
-        if row is None:
+        rows = self.connection.execute("SELECT id FROM identities WHERE name = ?", [name]).fetchall()
+        if not rows:
             raise MalformedError(
                 f"nothing was seen of the identity {name} in {self.source.name}",
                 code="trace.identity",
                 hint="check the spelling; an identity that no statement names has nothing to trace",
             )
-        return int(row[0])
+        return int(rows[0][0])
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """Return a whole table in its order; for tests and small worlds."""
@@ -185,7 +185,7 @@ class Observations:
         if not self.fields:
             return
         counts = ", ".join(f"count({field.name})" for field in self.fields)
-        found = self.connection.execute(f"SELECT {counts} FROM records").fetchone() or ()
+        (found,) = self.connection.execute(f"SELECT {counts} FROM records").fetchall()
         for field, count in zip(self.fields, found, strict=True):
             if not count:
                 self.connection.execute(f"ALTER TABLE records DROP COLUMN {field.name}")
@@ -197,9 +197,9 @@ class Observations:
         return ", ".join([TABLES[table], *names])
 
     def _number(self, query: str) -> int:
-        row = self.connection.execute(query).fetchone()
-        assert row is not None
-        return int(row[0])
+        # Everything is fetched: a result that is half read keeps the connection busy.
+        ((number,),) = self.connection.execute(query).fetchall()
+        return int(number)
 
 
 def is_keyword(name: str) -> bool:
