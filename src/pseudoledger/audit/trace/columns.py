@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Any
 
 from pseudoledger.audit.trace import derived
 from pseudoledger.audit.trace.derived import Cell, word_of, words_of
 from pseudoledger.audit.trace.habits import number_prefix, number_style
-from pseudoledger.audit.trace.leaves import Slot, slots
+from pseudoledger.audit.trace.leaves import Leaf, Slot, slots
 from pseudoledger.audit.trace.observations import Field, FieldKind, is_keyword
 from pseudoledger.audit.trace.said import Said
 from pseudoledger.statement.kinds import KINDS
@@ -261,3 +262,45 @@ def all_columns() -> tuple[Column, ...]:
     """Return every column of a ledger's records: those made by hand, then the spare ones."""
     known = (slot for kind in KINDS.values() if kind.family != LEDGER for slot in slots(kind.model))
     return (*COLUMNS, *spare_columns(known))
+
+
+class _Asked(dict[str, tuple[Leaf, ...]]):
+    """No leaves at all; remembers for which names it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Note the name; there is nothing under it."""
+        self.names.add(name)
+        return default
+
+
+@lru_cache(maxsize=512)
+def places_of(kind: str) -> frozenset[int]:
+    """Return the places, in `all_columns`, of the columns that a statement of a kind can fill.
+
+    A column that asks for fields alone, none of which the kind has, is never worked out: that saves half the time.
+    """
+    models = [found.model for found in KINDS.values() if found.name == kind]
+    has = {slot.name for model in models for slot in slots(model)}
+    possible = set()
+    for place, column in enumerate(all_columns()):
+        asked = _Asked()
+        blank = Said(
+            kind=kind,
+            issuer="",
+            iat=0,
+            sealed_at=0,
+            leaves=(),
+            others=(),
+            between=(),
+            follows=None,
+            price=None,
+            market_micro=None,
+            by_name=asked,
+        )
+        if column.derive(blank) is not None or not asked.names or asked.names & has:
+            possible.add(place)
+    return frozenset(possible)

@@ -18,7 +18,7 @@ from typing import Any
 
 from pseudoledger.audit.review.dossier import DisclosureUsed
 from pseudoledger.audit.review.reading import Progress, Read, Reading
-from pseudoledger.audit.trace.columns import LEDGER, Column, all_columns
+from pseudoledger.audit.trace.columns import LEDGER, Column, all_columns, places_of
 from pseudoledger.audit.trace.leaves import leaves
 from pseudoledger.audit.trace.observations import Observations, Resources, Source
 from pseudoledger.audit.trace.past import Past
@@ -167,7 +167,10 @@ class _Watcher:
             market_micro=place.market_micro,
             by_name=by_name(seen),
         )
-        cells = tuple(column.derive(said) for column in self._columns)
+        possible = places_of(entry.kind)
+        cells = tuple(
+            column.derive(said) if place in possible else None for place, column in enumerate(self._columns)
+        )
         self._stage.add(Row(name=entry.statement.iss, at=said.iat, ref=entry.index, cells=cells))
 
     def finish(self) -> None:

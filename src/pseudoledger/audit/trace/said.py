@@ -51,7 +51,8 @@ class Said:
 
     def first(self, name: str, *reveals: str) -> Leaf | None:
         """Return the first of the leaves of a name."""
-        return next(self.found(name, *reveals), None)
+        leaves = self.by_name.get(name)
+        return next(self.found(name, *reveals), None) if leaves else None
 
     def word(self, name: str, *reveals: str) -> str | None:
         """Return the first value of a name as text."""

@@ -66,6 +66,7 @@ class Stage:
             " UNION ALL SELECT name, NULL FROM staged_tokens UNION ALL SELECT a, NULL FROM staged_edges"
             " UNION ALL SELECT b, NULL FROM staged_edges) GROUP BY name ORDER BY name"
         )
+        self._observations.keep_fields(self._seen())
         names = "".join(f", r.{field.name}" for field in self._observations.fields)
         run(
             f'INSERT INTO records SELECT i.id, r."at", r.ref{names} FROM staged_records r'
@@ -83,7 +84,16 @@ class Stage:
         )
         for table in ("staged_identities", "staged_tokens", "staged_edges"):
             run(f"DROP TABLE {table}")
-        self._observations.forget_unseen_fields()
+
+    def _seen(self) -> set[str]:
+        """Return the names of the fields in which anything was seen of anybody."""
+        names = [field.name for field in self._observations.fields]
+        if not names:
+            return set()
+        counts = ", ".join(f"count({name})" for name in names)
+        query = f"SELECT {counts} FROM staged_records"
+        (found,) = self._observations.connection.execute(query).fetchall()
+        return {name for name, count in zip(names, found, strict=True) if count}
 
     def _flush(self) -> None:
         if not self._rows:

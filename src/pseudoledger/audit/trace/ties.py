@@ -42,6 +42,8 @@ OWN = MappingProxyType(
 _TERMS = frozenset({"lease.proposed", "amendment.proposed"})
 _SIGNED = frozenset({"lease.signed", "amendment.signed", "invoice.accepted"})
 _PARENTS = MappingProxyType({"affiliate_of": "affiliate", "ultimate_parent": "parent"})
+_ONE_SIDED = "affiliate_declared"
+"""By one side's own word; it becomes `affiliate` where the other says the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,14 @@ class Ties:
 
     def edges(self) -> list[Edge]:
         """Return the edges in ledger order, without those of claims that were mistaken."""
-        return [edge for edge in self._edges if edge.claim not in self._mistaken]
+        kept = [edge for edge in self._edges if edge.claim not in self._mistaken]
+        said = {(edge.first, edge.second) for edge in kept if edge.kind == _ONE_SIDED}
+        return [
+            replace(edge, kind=_PARENTS["affiliate_of"])
+            if edge.kind == _ONE_SIDED and (edge.second, edge.first) in said
+            else edge
+            for edge in kept
+        ]
 
     def take(self, entry: Read, leaves: tuple[Leaf, ...]) -> None:
         """Take one statement with the leaves that are seen of it."""

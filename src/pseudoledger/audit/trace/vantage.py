@@ -96,7 +96,7 @@ def together(*vantages: Vantage) -> Vantage:
 
 
 def _standing(text: str) -> Standing:
-    word, _, of = text.strip().partition(":")
+    word, colon, of = text.strip().partition(":")
     try:
         place = Place(word)
     except ValueError:
@@ -104,7 +104,7 @@ def _standing(text: str) -> Standing:
             f"{text.strip()!r} is no vantage point", code="trace.vantage", hint=f"one of: {HINT}"
         ) from None
     if place in {Place.PUBLIC, Place.AUDITOR}:
-        fits, wanted = not of, "nothing"
+        fits, wanted = not colon, "nothing"
     elif place is Place.COUNTERPARTY:
         fits, wanted = _DID.fullmatch(of) is not None or is_id(of), "a did:key or the id of a lease"
     else:
