@@ -39,7 +39,7 @@ NOTE = "a table from elsewhere: nothing in it is signed or verified"
 
 _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|REAL|DECIMAL\(.*\)")
 _MOMENTS = re.compile(r"DATE|TIMESTAMP.*")
-_UNIX = r"^[0-9]{1,12}(\.[0-9]+)?$"
+_UNIX = r"-?[0-9]+(\.[0-9]+)?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,17 +246,16 @@ def _number(sheet: Sheet, name: str) -> str:
     return f"CASE WHEN isfinite({value}) THEN {value} END"
 
 
-def _moment(connection: duckdb.DuckDBPyConnection, sheet: Sheet, name: str) -> str:
+def _moment(sheet: Sheet, name: str) -> str:
     """Return the expression that gives Unix seconds, or NULL where a value is no time."""
     column = quoted(name)
     if _MOMENTS.fullmatch(sheet.types[name]):
-        return f"floor(epoch({column}))::BIGINT"
-    ((others,),) = connection.execute(
-        f"SELECT count(*) FROM {sheet.view} WHERE NOT regexp_matches({column}::VARCHAR, '{_UNIX}')"
-    ).fetchall()
-    if not others:
-        return f"floor(TRY_CAST({column} AS DOUBLE))::BIGINT"
-    return f"floor(epoch(TRY_CAST({column}::VARCHAR AS TIMESTAMPTZ)))::BIGINT"
+        return f"TRY_CAST(floor(epoch({column})) AS BIGINT)"
+    text = f"{column}::VARCHAR"
+    return (
+        f"CASE WHEN regexp_full_match({text}, '{_UNIX}') THEN TRY_CAST(floor(TRY_CAST({text} AS DOUBLE)) AS BIGINT)"
+        f" ELSE floor(epoch(TRY_CAST({text} AS TIMESTAMPTZ)))::BIGINT END"
+    )
 
 
 def _fill(
@@ -269,7 +268,7 @@ def _fill(
     _no_blank(connection, sheet, columns.identity)
     moment = "NULL::BIGINT"
     if columns.time:
-        moment = _moment(connection, sheet, columns.time)
+        moment = _moment(sheet, columns.time)
         _no_bad_time(connection, sheet, columns.time, moment)
     values = [
         _number(sheet, name)

@@ -156,7 +156,7 @@ def _csv(path: Path, as_text: Collection[str], delimiter: str) -> pa.Table:
 
 
 def _read(path: Path, as_text: Collection[str], delimiter: str, *, threads: bool) -> pa.Table:
-    return csv.read_csv(
+    table = csv.read_csv(
         path,
         read_options=csv.ReadOptions(use_threads=threads),
         parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
@@ -167,6 +167,8 @@ def _read(path: Path, as_text: Collection[str], delimiter: str, *, threads: bool
             column_types=dict.fromkeys(as_text, pa.string()),
         ),
     )
+    # Names that are not UTF-8 are found out when they are asked for.
+    return table.rename_columns(table.schema.names)
 
 
 def _first_bad(column: pa.ChunkedArray) -> str:
