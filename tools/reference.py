@@ -15,6 +15,7 @@ from exports import export_page
 from http_api import http_page
 from packbook import packs_page, schema_text
 from rulebook import errors_page, rule_set_files, rules_page, tables_page
+from tracebook import trace_columns_page
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
@@ -31,6 +32,7 @@ def pages() -> dict[str, str]:
         "review.schema.json": schema_text(),
         "rules.md": rules_page(),
         "tables.md": tables_page(),
+        "trace-columns.md": trace_columns_page(),
         **{f"schema/{name}": text for name, text in schemas().items()},
     }
 

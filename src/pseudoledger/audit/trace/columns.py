@@ -8,7 +8,7 @@ left out on purpose stands in `ELSEWHERE`, with the reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -30,6 +30,8 @@ class Column:
     """One column of `records`, and how a statement fills it."""
 
     field: Field
+    says: str
+    """What it is, for people."""
     derive: Callable[[Said], Cell]
 
 
@@ -70,16 +72,73 @@ def _numeric(
     name: str, reveals: str, derive: Callable[[Said], Cell], unit: str = "", *, log: bool = True
 ) -> Column:
     field = Field(name=name, kind=FieldKind.NUMERIC, reveals=reveals, unit=unit, log=log)
-    return Column(field=field, derive=derive)
+    return Column(field=field, says=_SAYS.get(name, ""), derive=derive)
 
 
 def _category(name: str, reveals: str, derive: Callable[[Said], Cell]) -> Column:
-    return Column(field=Field(name=name, kind=FieldKind.CATEGORY, reveals=reveals), derive=derive)
+    return Column(
+        field=Field(name=name, kind=FieldKind.CATEGORY, reveals=reveals),
+        says=_SAYS.get(name, ""),
+        derive=derive,
+    )
 
 
 def _text(name: str, reveals: str, derive: Callable[[Said], Cell]) -> Column:
-    return Column(field=Field(name=name, kind=FieldKind.TEXT, reveals=reveals), derive=derive)
+    return Column(
+        field=Field(name=name, kind=FieldKind.TEXT, reveals=reveals), says=_SAYS.get(name, ""), derive=derive
+    )
 
+
+_SAYS = MappingProxyType(
+    {
+        "kind": "Kind of statement",
+        "counterparty": "The other side: party of the lease, or whoever the statement is to, for or about",
+        "intermediary": "Broker or arbiter of its terms",
+        "chips": "Chips of all its lines",
+        "chip": "Chip of the line with most units",
+        "resource": "What its first line is",
+        "chip_seconds": "Usage that it reports, bills, agrees to or rations",
+        "price_micro": "Price of one unit for one hour; for a demand its ceiling over its units",
+        "price_ratio": "That price against the median of earlier offers of the chip in the currency",
+        "price_style": "How round the price is",
+        "amount_minor": "Sum that it is about",
+        "currency": "Currency",
+        "basis": "Metered, reserved or once",
+        "tax": "Tax category and rate",
+        "payment_code": "Means of payment",
+        "account_chain": "Chain of the account",
+        "commission_bps": "Commission",
+        "country": "Country of the place",
+        "subdivision": "Part of the country",
+        "site": "Site, where it was disclosed",
+        "residency": "Countries that would do, or where data may be",
+        "data_set": "Names of data sets",
+        "facility_owner": "Owner of the place, where it was disclosed",
+        "facility_operator": "Operator of the place, where it was disclosed",
+        "term_seconds": "How long the lease, demand or bid runs",
+        "period_seconds": "Length of any other period: usage, invoice, voucher, claim",
+        "lead_seconds": "From signing to the start of the period",
+        "lag_seconds": "From the end of the period to signing",
+        "valid_seconds": "How long the proposal stands",
+        "due_seconds": "From signing to the due date",
+        "reply_seconds": "Since the other side last signed something about the same thing",
+        "offset_seconds": "From signing to the time of the block",
+        "second_of_minute": "Second of the minute in which it was signed",
+        "clauses": "Notice, silence, answer and payment times, fees and uptime of the terms, as one form",
+        "purpose": "What it is used for",
+        "reason": "Reason or code",
+        "label": "Public name, title, or name of a listed facility",
+        "words": "All free text, where it was disclosed",
+        "party_name": "Registered name that the issuer gives itself, where it was disclosed",
+        "contact": "How to reach it, where it was disclosed",
+        "word_style": "Case, script, separators and length of the first text",
+        "number_style": "Pattern of the document's number",
+        "number_prefix": "Letters that the number starts with",
+        "line_name": "How the first line is named",
+        "reference_style": "Scheme and pattern of a payment reference, or its chain",
+    }
+)
+"""What the columns made by hand are, for people."""
 
 _MICRO = "millionths of the currency's major unit"
 
@@ -239,7 +298,7 @@ def spare_columns(found: Iterator[Slot]) -> tuple[Column, ...]:
             else f"{slot.name}_{slot.reveals}"
         )
         taken.add(name)
-        columns.append(_spare(slot, name))
+        columns.append(replace(_spare(slot, name), says=slot.says))
     return tuple(columns)
 
 

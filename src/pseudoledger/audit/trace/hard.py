@@ -27,26 +27,25 @@ CAP = 20
 """Most identities that may hold one value, unless the caller says otherwise."""
 REFS_MAX = 8
 """Most entries that one pair cites."""
+_CLAIMED = ("subject_group", "name", "site", "affiliate", "parent", "beneficial_owner", "ultimate_parent")
+_PROJECTS = ("research_project", "approved_model")
 SHOWN_ONLY = frozenset(
     {
-        "approved_model",
-        "approved_model_declared",
-        "affiliate_declared",
-        "beneficial_owner_declared",
+        *_PROJECTS,
+        *(f"{kind}_name" for kind in (*_PROJECTS, "affiliate_of")),
+        *(f"{kind}_declared" for kind in (*_CLAIMED, *_PROJECTS)),
+        *(
+            f"{kind}_name_declared"
+            for kind in (*_PROJECTS, "affiliate_of", "beneficial_owner", "ultimate_parent")
+        ),
         "custody",
         "document",
         "facility_operator",
         "facility_owner",
         "label",
         "lease",
-        "name_declared",
-        "parent_declared",
         "payment_reference",
-        "research_project",
-        "research_project_declared",
         "stake",
-        "subject_group_declared",
-        "ultimate_parent_declared",
         "voucher_series",
     }
 )
@@ -72,6 +71,8 @@ STRENGTH = (
     "parent",
     "beneficial_owner",
     "ultimate_parent",
+    "beneficial_owner_name",
+    "ultimate_parent_name",
     "site",
 )
 """Kinds from the strongest on; those not named here come after."""

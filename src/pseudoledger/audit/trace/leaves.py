@@ -33,6 +33,8 @@ class Slot:
     sealable: bool
     shape: str
     """"number" (int), "id" (64 hex digits), "words" (free text of people) or "word" (anything else)."""
+    says: str
+    """What it is, in the words of the data dictionary."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,7 @@ def _plan(model: type[Value]) -> tuple[tuple[str, Slot, tuple[type[Value], ...]]
             unit=str(extra.get("unit", "")),
             sealable=is_sealable(info),
             shape=_shape(parts),
+            says=info.description or "",
         )
         found.append((attribute, slot, inner))
     return tuple(found)

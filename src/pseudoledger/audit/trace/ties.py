@@ -42,6 +42,10 @@ OWN = MappingProxyType(
 _TERMS = frozenset({"lease.proposed", "amendment.proposed"})
 _SIGNED = frozenset({"lease.signed", "amendment.signed", "invoice.accepted"})
 _PARENTS = MappingProxyType({"affiliate_of": "affiliate", "ultimate_parent": "parent"})
+_OF_OTHERS = frozenset(
+    {"affiliate_of", "ultimate_parent", "beneficial_owner", "research_project", "approved_model"}
+)
+"""Types of claim whose name is that of a parent, owner, project or model, not of the subject."""
 _ONE_SIDED = "affiliate_declared"
 """By one side's own word; it becomes `affiliate` where the other says the same."""
 
@@ -179,7 +183,7 @@ class Ties:
         if group:
             token("subject_group", f"{attestor} {group}")
         if name:
-            token("name" if sort == "kyc" else f"{sort}_name", one_spelling(name))
+            token(f"{sort}_name" if sort in _OF_OTHERS else "name", one_spelling(name))
         for leaf in named.get("site", ()):
             token("site", _spelled("site", leaf, named))
 

@@ -123,6 +123,7 @@ def test_columns_have_names_of_their_own_and_words_of_the_dictionary():
     assert all(isinstance(field, Field) for field in fields)
     assert len({field.name for field in fields}) == len(fields)
     assert {field.reveals for field in fields} <= WORDS
+    assert all(column.says for column in all_columns())
 
 
 @pytest.mark.parametrize(
