@@ -10,23 +10,19 @@ Nothing is verified here: the caller says whether it was. Statements that cannot
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pseudoledger.audit.review.dossier import DisclosureUsed
-from pseudoledger.audit.review.reading import Progress, Read, Reading
-from pseudoledger.audit.trace.columns import LEDGER, Column, all_columns, places_of
-from pseudoledger.audit.trace.leaves import leaves
+from pseudoledger.audit.review.reading import Progress, Reading
+from pseudoledger.audit.trace.columns import LEDGER, all_columns
 from pseudoledger.audit.trace.observations import Observations, Resources, Source
 from pseudoledger.audit.trace.past import Past
-from pseudoledger.audit.trace.said import Said, by_name
-from pseudoledger.audit.trace.settle import Row, Stage
-from pseudoledger.audit.trace.ties import Ties
-from pseudoledger.audit.trace.vantage import PUBLIC, Concerned, Eyes, Vantage
-from pseudoledger.errors import InvalidProof, MalformedError
+from pseudoledger.audit.trace.vantage import PUBLIC, Eyes, Vantage
+from pseudoledger.audit.trace.watch import Watcher, in_the_clear
+from pseudoledger.errors import MalformedError
 from pseudoledger.ledger.store import Store
 from pseudoledger.statement.envelope import decode
 from pseudoledger.statement.kinds import KINDS
@@ -34,7 +30,6 @@ from pseudoledger.statement.kinds.claim import DisclosureShown
 from pseudoledger.statement.kinds.identity import IdentityAdopted
 from pseudoledger.statement.kinds.ledger import LedgerFounded
 from pseudoledger.statement.payload import parse
-from pseudoledger.statement.sealed import disclosure_digest, open_field
 
 ACTS = frozenset(kind.name for kind in KINDS.values() if kind.family != LEDGER)
 """Kinds that are acts of a party."""
@@ -68,25 +63,64 @@ def observe(
     entries to read, all of them without. Raises PeerUnreachable or StoreError for a ledger that cannot be read,
     MalformedError if it holds no act of any party.
     """
-    with closing(Store.open_reader(directory)) as store:
+    (found,) = observe_all(
+        directory,
+        (vantage,),
+        disclosures=disclosures,
+        verified=verified,
+        size=size,
+        resources=resources,
+        progress=progress,
+    )
+    return found
+
+
+def observe_all(
+    directory: Path,
+    vantages: Sequence[Vantage],
+    *,
+    disclosures: Mapping[str, tuple[str, ...]] | None = None,
+    verified: bool,
+    size: int | None = None,
+    resources: Resources | None = None,
+    progress: Progress | None = None,
+) -> tuple[Observed, ...]:
+    """Return what each of some vantage points sees, in one pass over the entries; otherwise as `observe`."""
+    texts = disclosures or {}
+    with ExitStack() as held:
+        store = held.enter_context(closing(Store.open_reader(directory)))
+        made = held.enter_context(ExitStack())
         size = store.size if size is None else size
-        source = _source(store, size, vantage, verified=verified)
-        columns = all_columns()
-        observations = Observations(
-            fields=[column.field for column in columns], source=source, resources=resources
-        )
-        try:
-            reading = Reading(store, size)
-            eyes, roots = _eyes(store, size, vantage)
-            watcher = _Watcher(eyes, roots, columns, Stage(observations), disclosures or {})
-            for entry in reading.entries(ACTS, frozenset(), progress):
-                watcher.take(entry)
+        reading, ahead = Reading(store, size), _ahead(store, size)
+        watchers = []
+        for vantage in vantages:
+            observations = Observations(
+                fields=[column.field for column in all_columns()],
+                source=_source(store, size, vantage, verified=verified),
+                resources=resources,
+            )
+            made.callback(observations.close)
+            eyes = Eyes(vantage, roots=ahead.roots, shown=ahead.shown)
+            watchers.append(Watcher(eyes, observations, texts))
+        past = Past(ahead.roots)
+        for entry in reading.entries(ACTS, frozenset(), progress):
+            clear = in_the_clear(entry, past)
+            for watcher in watchers:
+                watcher.take(clear)
+        found = []
+        for watcher in watchers:
             watcher.finish()
-            _somebody(observations)
-        except BaseException:
-            observations.close()
-            raise
-        return Observed(observations=observations, disclosures=watcher.used(), unreadable=reading.unreadable)
+            _somebody(watcher.observations)
+            found.append(
+                Observed(
+                    observations=watcher.observations,
+                    disclosures=watcher.used(),
+                    unreadable=reading.unreadable,
+                )
+            )
+        # From here on they are the caller's to close.
+        made.pop_all()
+        return tuple(found)
 
 
 def _somebody(observations: Observations) -> None:
@@ -99,11 +133,9 @@ def _somebody(observations: Observations) -> None:
 
 
 def _source(store: Store, size: int, vantage: Vantage, *, verified: bool) -> Source:
-    row, block = store.entry(0), store.block_of(size - 1) if size else None
-    founded = None if row is None else parse(decode(row.statement).payload)
-    origin = founded.origin if isinstance(founded, LedgerFounded) else "a ledger without founding"
+    block = store.block_of(size - 1) if size else None
     return Source(
-        name=origin,
+        name=_origin(store),
         vantage=vantage.name,
         digest="" if block is None else block.root.hex(),
         verified=verified,
@@ -111,8 +143,27 @@ def _source(store: Store, size: int, vantage: Vantage, *, verified: bool) -> Sou
     )
 
 
-def _eyes(store: Store, size: int, vantage: Vantage) -> tuple[Eyes, dict[str, str]]:
-    """Read ahead what later entries say about keys and readers."""
+def _origin(store: Store) -> str:
+    row = store.entry(0)
+    try:
+        founded = None if row is None else parse(decode(row.statement).payload)
+    except MalformedError:
+        # Only a ledger that was not verified can begin like this.
+        founded = None
+    return founded.origin if isinstance(founded, LedgerFounded) else "a ledger without a readable founding"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ahead:
+    """What later entries say about keys and readers."""
+
+    roots: Mapping[str, str]
+    """First keys of identities, by key."""
+    shown: Mapping[str, Mapping[str, frozenset[str]]]
+    """Digests that were opened, by statement and reader."""
+
+
+def _ahead(store: Store, size: int) -> _Ahead:
     roots: dict[str, str] = {}
     shown: dict[str, dict[str, frozenset[str]]] = {}
     kinds = frozenset({"identity.adopted", "disclosure.shown"})
@@ -123,92 +174,10 @@ def _eyes(store: Store, size: int, vantage: Vantage) -> tuple[Eyes, dict[str, st
             case DisclosureShown() as said:
                 readers = shown.setdefault(said.statement, {})
                 readers[said.reader] = readers.get(said.reader, frozenset()).union(said.opened)
-    rooted = {
-        ref: {roots.get(did, did): digests for did, digests in readers.items()}
-        for ref, readers in shown.items()
-    }
-    return Eyes(vantage, roots=roots, shown=rooted), roots
-
-
-class _Watcher:
-    """Takes entries in ledger order and stages what is seen of them."""
-
-    def __init__(
-        self,
-        eyes: Eyes,
-        roots: Mapping[str, str],
-        columns: tuple[Column, ...],
-        stage: Stage,
-        disclosures: Mapping[str, tuple[str, ...]],
-    ) -> None:
-        self._eyes, self._columns, self._stage = eyes, columns, stage
-        self._texts = disclosures
-        self._past, self._ties = Past(roots), Ties(roots)
-        self._met: set[str] = set()
-        self._used: list[DisclosureUsed] = []
-
-    def take(self, entry: Read) -> None:
-        """Stage one statement."""
-        clear = leaves(entry.payload, {})
-        place = self._past.take(entry, clear)
-        opened = self._open(entry, place.concerned) if entry.id in self._texts else {}
-        seen = leaves(entry.payload, opened) if opened else clear
-        self._ties.take(entry, seen)
-        said = Said(
-            kind=entry.kind,
-            issuer=place.concerned.issuer,
-            iat=entry.statement.iat,
-            sealed_at=entry.at,
-            leaves=seen,
-            others=place.others,
-            between=place.between,
-            follows=place.follows,
-            price=place.price,
-            market_micro=place.market_micro,
-            by_name=by_name(seen),
-        )
-        possible = places_of(entry.kind)
-        cells = tuple(
-            column.derive(said) if place in possible else None for place, column in enumerate(self._columns)
-        )
-        self._stage.add(Row(name=entry.statement.iss, at=said.iat, ref=entry.index, cells=cells))
-
-    def finish(self) -> None:
-        """Stage the ties and fill the tables."""
-        self._stage.add_tokens((item.did, item.kind, item.value, item.ref) for item in self._ties.tokens())
-        self._stage.add_edges((item.first, item.second, item.kind, item.ref) for item in self._ties.edges())
-        self._stage.settle()
-
-    def used(self) -> tuple[DisclosureUsed, ...]:
-        """Return what came of the disclosures that are seen from here."""
-        nowhere = Concerned(id="", issuer="", subject="", lease="", parties=frozenset(), brokers=frozenset())
-        strays = sorted(set(self._texts) - self._met) if self._eyes.sees(nowhere) else []
-        missing = [
-            DisclosureUsed(
-                statement=ref, entry=-1, pointer="", sound=False, problem="the ledger holds no such statement"
-            )
-            for ref in strays
-        ]
-        return (*self._used, *missing)
-
-    def _open(self, entry: Read, concerned: Concerned) -> dict[str, Any]:
-        self._met.add(entry.id)
-        found: dict[str, Any] = {}
-        for text in self._texts[entry.id]:
-            if not self._eyes.sees(concerned, disclosure_digest(text)):
-                continue
-            pointer, problem, sound = "", "", True
-            try:
-                field = open_field(entry.statement, text)
-            except (InvalidProof, MalformedError) as error:
-                problem, sound = error.message, False
-            else:
-                pointer, problem = field.pointer, field.problem
-                if not problem:
-                    found[pointer] = field.value
-            self._used.append(
-                DisclosureUsed(
-                    statement=entry.id, entry=entry.index, pointer=pointer, sound=sound, problem=problem
-                )
-            )
-        return found
+    rooted: dict[str, dict[str, frozenset[str]]] = {}
+    for ref, readers in shown.items():
+        under = rooted.setdefault(ref, {})
+        for did, digests in readers.items():
+            root = roots.get(did, did)
+            under[root] = under.get(root, frozenset()) | digests
+    return _Ahead(roots=roots, shown=rooted)

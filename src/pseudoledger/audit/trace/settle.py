@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from pseudoledger.audit.trace.derived import Cell
 from pseudoledger.audit.trace.observations import FIXED_COLUMNS, FieldKind, Observations
 
 ROWS_MAX = 20_000
 """Rows that are held in memory before they go to the database."""
-
-Cell = str | float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ is taken back as mistaken ties nothing. A claim at the tier `declared` makes an 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -85,9 +85,9 @@ class _Open:
 class Ties:
     """Takes statements in ledger order, and keeps what they tie."""
 
-    def __init__(self, roots: Mapping[str, str]) -> None:
-        """Take the first keys of identities, by key."""
-        self._roots = roots
+    def __init__(self, root: Callable[[str], str]) -> None:
+        """Take what gives the first key of the identity of a key."""
+        self._root = root
         self._tokens: list[Token] = []
         self._edges: list[Edge] = []
         self._waiting: dict[str, list[Token]] = {}
@@ -193,9 +193,6 @@ class Ties:
         for token in self._waiting.get(ref, ()):
             if not token.did or self._root(token.did) == self._root(signer):
                 self._tokens.append(replace(token, did=signer))
-
-    def _root(self, did: str) -> str:
-        return self._roots.get(did, did)
 
     def _adopted(self, entry: Read, named: Mapping[str, tuple[Leaf, ...]]) -> None:
         handover = self._open.pop(_value(named, "handover"), None)

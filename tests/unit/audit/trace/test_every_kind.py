@@ -10,9 +10,10 @@ from pseudoledger.audit.review.reading import Read
 from pseudoledger.audit.trace.columns import LEDGER, all_columns
 from pseudoledger.audit.trace.hard import hard_links
 from pseudoledger.audit.trace.observations import Observations, Source
-from pseudoledger.audit.trace.observe import ACTS, _Watcher
-from pseudoledger.audit.trace.settle import Stage
+from pseudoledger.audit.trace.observe import ACTS
+from pseudoledger.audit.trace.past import Past
 from pseudoledger.audit.trace.vantage import PUBLIC, Eyes
+from pseudoledger.audit.trace.watch import Watcher, in_the_clear
 from pseudoledger.statement.kinds import KINDS
 
 CONTRACT = Path(__file__).resolve().parents[2] / "contract"
@@ -29,12 +30,12 @@ def watch(histories):
     """Observe some histories as if they stood on one ledger after another."""
     fields = [column.field for column in all_columns()]
     found = Observations(fields=fields, source=SOURCE)
-    watcher = _Watcher(Eyes(PUBLIC, roots={}, shown={}), {}, all_columns(), Stage(found), {})
+    watcher, past = Watcher(Eyes(PUBLIC, roots={}, shown={}), found, {}), Past({})
     for history in histories:
         for one in history:
             if one.payload.type in ACTS:
                 entry = {"kind": one.payload.type, "statement": one.statement, "payload": one.payload}
-                watcher.take(Read(index=one.index, at=one.now, **entry))
+                watcher.take(in_the_clear(Read(index=one.index, at=one.now, **entry), past))
     watcher.finish()
     return found
 

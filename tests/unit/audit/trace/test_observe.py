@@ -6,11 +6,15 @@ import random
 import pytest
 from town import ACCOUNT, Town, serials
 
+from play import Deal
+from pseudoledger.audit.review.reading import Read
 from pseudoledger.audit.review.sight import read_disclosures
 from pseudoledger.audit.trace.hard import hard_links
+from pseudoledger.audit.trace.leaves import leaves
 from pseudoledger.audit.trace.observations import TABLES
-from pseudoledger.audit.trace.observe import observe
-from pseudoledger.audit.trace.vantage import AUDITOR, PUBLIC, parse_vantage
+from pseudoledger.audit.trace.observe import ACTS, observe, observe_all
+from pseudoledger.audit.trace.past import Past
+from pseudoledger.audit.trace.vantage import AUDITOR, PUBLIC, Eyes, parse_vantage
 from pseudoledger.errors import MalformedError, PeerUnreachable
 from pseudoledger.ledger.store import Store
 from pseudoledger.statement.sealed import disclosure_digest
@@ -315,3 +319,36 @@ def test_progress_is_told(seen):
     seen.watch(progress=lambda done, of: told.append((done, of))).observations.close()
     assert told[-1][0] == told[-1][1] > 0
     assert json.dumps(told)
+
+
+def test_several_vantage_points_in_one_pass_see_what_each_sees_alone(seen):
+    views = [parse_vantage(name) for name in ("public", "auditor", seen.of("lake"), seen.of("reader"))]
+    together = observe_all(seen.town.ledger, views, disclosures=seen.texts(), verified=True)
+    assert [tables(one) for one in together] == [tables(seen.watch(view)) for view in views]
+    assert [one.disclosures for one in together] == [seen.watch(view).disclosures for view in views]
+
+
+def test_a_brokers_leases_are_those_that_show_its_mandate():
+    deal = Deal().mandated("lessor")
+    deal._terms = {
+        "/mandates/-": {"mandate": deal.mandate, "broker": deal.broker.did, "commission_bps": 300},
+    }
+    deal.signed()
+    past, broker = Past({}), deal.broker.did
+    concerned = {}
+    for one in deal.table.history:
+        if one.payload.type in ACTS:
+            entry = Read(
+                index=one.index,
+                at=one.now,
+                kind=one.payload.type,
+                statement=one.statement,
+                payload=one.payload,
+            )
+            concerned[entry.kind] = past.take(entry, leaves(one.payload, {})).concerned
+    assert broker in concerned["broker.mandated"].brokers
+    assert broker in concerned["lease.proposed"].brokers
+    assert broker in concerned["lease.signed"].brokers
+    assert broker not in concerned["offer.published"].brokers
+    eyes = Eyes(parse_vantage(f"broker:{broker}"), roots={}, shown={})
+    assert [eyes.sees(concerned[kind]) for kind in ("lease.signed", "offer.published")] == [True, False]
