@@ -21,6 +21,7 @@ from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store
 from pseudoledger.ledger.tree import EMPTY_ROOT, hash_leaf
 from pseudoledger.ledger.tree import root as tree_root
 from pseudoledger.statement import envelope
+from pseudoledger.statement.payload import serialise
 
 PUBLISH_MS = 1_000
 """While the writer runs, at most one checkpoint in this time is published; closing publishes the last."""
@@ -62,9 +63,10 @@ class Sealer:
                 f"the next block is to be signed by {link.ledger_key}; open the ledger with that key"
             )
         payload = next_block(link, time_ms=time_ms, size=index, root=self._frontier.root())
-        raw = envelope.sign(self.signer, payload, sub=state.origin, aud=state.id, iat=time_ms // 1000)
-        block = envelope.decode(raw)
-        hashes += self._frontier.store([hash_leaf(raw)])
+        block = envelope.sign_statement(
+            self.signer, serialise(payload), sub=state.origin, aud=state.id, iat=time_ms // 1000
+        )
+        hashes += self._frontier.store([hash_leaf(block.raw)])
         Court.sitting(book, state.pins, time_ms // 1000).fold(block, payload, index)
         row = BlockRow(
             height=payload.height,
@@ -74,7 +76,7 @@ class Sealer:
             ledger_key=self.signer.did,
             signature=b"",
         )
-        entry = EntryRow(index=index, statement=raw, id=block.id, type=payload.type, issuer=block.iss)
+        entry = EntryRow(index=index, statement=block.raw, id=block.id, type=payload.type, issuer=block.iss)
         self._store.append(
             Batch(
                 entries=[*accepted, entry], hashes=hashes, block=row, things=book.changes(), checkpoint=None

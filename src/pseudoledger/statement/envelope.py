@@ -107,6 +107,13 @@ def sign_bytes(
     signer: Signer, payload: bytes, *, sub: str, aud: str | None, iat: int, exp: int | None = None
 ) -> bytes:
     """Sign canonical payload bytes as `sign` does."""
+    return sign_statement(signer, payload, sub=sub, aud=aud, iat=iat, exp=exp).raw
+
+
+def sign_statement(
+    signer: Signer, payload: bytes, *, sub: str, aud: str | None, iat: int, exp: int | None = None
+) -> Statement:
+    """Sign canonical payload bytes as `sign` does, and return the statement that `decode` would read."""
     claims: dict[int, str | int] = {1: signer.did, 2: sub}
     if aud is not None:
         claims[3] = aud
@@ -120,7 +127,20 @@ def sign_bytes(
             code="statement.size",
             hint="let a larger document travel apart and name it by {sha256, media_type, bytes}",
         )
-    return _encode(protected, payload, signer.sign(signed_bytes(protected, payload)))
+    signed = signed_bytes(protected, payload)
+    signature = signer.sign(signed)
+    return Statement(
+        raw=_encode(protected, payload, signature),
+        signed_bytes=signed,
+        payload=payload,
+        signature=signature,
+        iss=signer.did,
+        sub=sub,
+        aud=aud,
+        exp=exp,
+        iat=iat,
+        id=statement_id(signed),
+    )
 
 
 def decode(raw: bytes) -> Statement:

@@ -7,7 +7,14 @@ from play import Table, papers
 from play.table import key
 from pseudoledger.errors import InvalidSignature, MalformedError
 from pseudoledger.statement import envelope
-from pseudoledger.statement.envelope import CONTENT_TYPE, STATEMENT_MAX, decode, sign_bytes, statement_id
+from pseudoledger.statement.envelope import (
+    CONTENT_TYPE,
+    STATEMENT_MAX,
+    decode,
+    sign_bytes,
+    sign_statement,
+    statement_id,
+)
 
 ANA = key("ana")
 AUD = "ab" * 32
@@ -42,6 +49,12 @@ def test_a_statement_is_read_back():
     assert (statement.iat, statement.exp, statement.payload) == (1_767_225_600, None, PAYLOAD)
     assert statement.id == statement_id(statement.signed_bytes)
     assert statement.raw == GOOD
+
+
+@pytest.mark.parametrize(("aud", "exp"), [(AUD, None), (AUD, 1_767_300_000), (None, None)])
+def test_what_is_signed_here_is_what_would_be_read(aud, exp):
+    made = sign_statement(ANA, PAYLOAD, sub="x", aud=aud, iat=1_767_225_600, exp=exp)
+    assert made == decode(made.raw)
 
 
 def test_the_signed_bytes_are_the_sig_structure_of_rfc_9052():
