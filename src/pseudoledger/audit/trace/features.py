@@ -40,15 +40,17 @@ HOURS = 24
 PROFILE_VALUES = 64
 """A category with at most this many values is compared as a profile, one with more as a set."""
 PROFILE_LENGTH = 127
-ITEMS_MAX = 24
+ITEMS_MAX = 10
 """An identity keeps at most this many items of a set: those it uses most."""
 WEIGHT_BITS = 16
 WEIGHT_MAX = (1 << WEIGHT_BITS) - 1
 SCALE = 1_000
 """Numbers are kept in thousandths: of a doubling (log), or of the field's interquartile range."""
 CLAMP = 1_000_000
-HABIT_RECORDS, HABIT_SHARE = 2, 0.12
-"""An item is a habit of an identity that used it in this many records and in this share of them."""
+HABIT_RECORDS, HABIT_SHARE = 2, 0.1
+"""An item is a habit of an identity that used it so often, and in this share of its uses of any item."""
+FEW_USES = 8
+"""Of an identity that used fewer items in all, each counts as a habit."""
 SPREAD_RECORDS = 3
 """With fewer records than this, a spread, a gap or a weekday share is not known."""
 
@@ -252,8 +254,7 @@ def _number(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> 
     else:
         row = connection.execute(
             f"SELECT quantile_disc({column}, 0.25), quantile_disc({column}, 0.75) FROM records"  # noqa: S608 - checked name
-        ).fetchone()
-        assert row is not None
+        ).fetchall()[0]
         width = abs((row[1] or 0.0) - (row[0] or 0.0)) or abs(row[0] or 0.0) or 1.0
         value = f"{SCALE} * {column} / {width!r}"
         unit = f"1/1000 of {width:.6g}{' ' + field.unit if field.unit else ''}"
@@ -353,25 +354,19 @@ def _counted(connection: duckdb.DuckDBPyConnection, query: str, count: int) -> _
 
 
 def _sets(used: _Used, name: str, label: str, field: Field) -> Iterator[Feature]:
-    """All items an identity used, and those that are habits with it."""
-    total = np.bincount(used.ids, weights=used.number, minlength=used.count)
+    """The items that are habits of an identity; of one that used few, all."""
+    total = np.bincount(used.ids, weights=used.number, minlength=used.count)[used.ids]
     single = bool((np.bincount(used.ids, minlength=used.count) <= 1).all())
-
-    def feature(suffix: str, words: str, shape: Shape, data: Items) -> Feature:
-        return Feature(
-            name=f"{name}{suffix}",
-            label=f"{words}{label}",
-            shape=shape,
-            fields=(field.name,),
-            reveals=field.reveals,
-            unit="millibits",
-            data=data,
-        )
-
-    yield feature("", "", Shape.CATEGORY if single else Shape.OVERLAP, _items(used, np.ones(len(used.ids), np.bool_)))
-    if not single:
-        habit = (used.number >= HABIT_RECORDS) & (used.number >= HABIT_SHARE * total[used.ids])
-        yield feature("_habit", "usual ", Shape.OVERLAP, _items(used, habit))
+    habit = (used.number >= HABIT_RECORDS) & (used.number >= HABIT_SHARE * total)
+    yield Feature(
+        name=name,
+        label=label,
+        shape=Shape.CATEGORY if single else Shape.OVERLAP,
+        fields=(field.name,),
+        reveals=field.reveals,
+        unit="millibits",
+        data=_items(used, habit | (total < FEW_USES)),
+    )
 
 
 def _directions(table: npt.NDArray[np.float64], labels: tuple[str, ...]) -> Profile:
@@ -398,7 +393,7 @@ def _items(used: _Used, chosen: Booleans) -> Items:
     matrix = sparse.csr_array((np.ones(len(ids), np.int64), (ids, codes)), shape=(used.count, places))
     matrix.sort_indices()
     surprisal = np.log2(max(used.count, 1) / np.maximum(having, 1))
-    weights = np.minimum(np.rint(1_000 * surprisal).astype(np.int64), WEIGHT_MAX)
+    weights = np.clip(np.rint(1_000 * surprisal).astype(np.int64), 1, WEIGHT_MAX)
     return Items(matrix=matrix, columns=matrix.tocsc(), weights=weights, known=known, labels=used.labels)
 
 
