@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -109,14 +109,13 @@ class Observations:
         self.resources = resources or Resources()
         self._folder = Path(tempfile.mkdtemp(prefix="pseudoledger-trace-", dir=self.resources.folder))
         self.connection = _connect(self.resources, self._folder)
-        columns = "".join(f", {field.name} {field.sql_type}" for field in self.fields)
         for statement in (
             "CREATE TABLE identities(id INTEGER NOT NULL, name VARCHAR NOT NULL, truth VARCHAR)",
-            f'CREATE TABLE records(id INTEGER NOT NULL, "at" BIGINT, ref BIGINT NOT NULL{columns})',
             "CREATE TABLE tokens(id INTEGER NOT NULL, kind VARCHAR NOT NULL, value VARCHAR NOT NULL, ref BIGINT NOT NULL)",
             "CREATE TABLE edges(a INTEGER NOT NULL, b INTEGER NOT NULL, kind VARCHAR NOT NULL, ref BIGINT NOT NULL)",
         ):
             self.connection.execute(statement)
+        self._make_records()
 
     def __enter__(self) -> Self:
         return self
@@ -157,14 +156,14 @@ class Observations:
 
     def id_of(self, name: str) -> int:
         """Return the id of a name; raise MalformedError if nothing was seen of it."""
-        row = self.connection.execute("SELECT id FROM identities WHERE name = ?", [name]).fetchone()
-        if row is None:
+        rows = self.connection.execute("SELECT id FROM identities WHERE name = ?", [name]).fetchall()
+        if not rows:
             raise MalformedError(
                 f"nothing was seen of the identity {name} in {self.source.name}",
                 code="trace.identity",
                 hint="check the spelling; an identity that no statement names has nothing to trace",
             )
-        return int(row[0])
+        return int(rows[0][0])
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """Return a whole table in its order; for tests and small worlds."""
@@ -180,15 +179,26 @@ class Observations:
                 found.update("".join(f"{row!r}\n" for row in part).encode())
         return found.hexdigest()
 
+    def keep_fields(self, names: Collection[str]) -> None:
+        """Make `records` anew, empty, with the fields of some names alone."""
+        self.fields = tuple(field for field in self.fields if field.name in names)
+        self._make_records()
+
+    def _make_records(self) -> None:
+        columns = "".join(f", {field.name} {field.sql_type}" for field in self.fields)
+        self.connection.execute(
+            f'CREATE OR REPLACE TABLE records(id INTEGER NOT NULL, "at" BIGINT, ref BIGINT NOT NULL{columns})'
+        )
+
     def _order(self, table: str) -> str:
         """Name every column, so that no two rows can change places."""
         names = [field.name for field in self.fields] if table == "records" else []
         return ", ".join([TABLES[table], *names])
 
     def _number(self, query: str) -> int:
-        row = self.connection.execute(query).fetchone()
-        assert row is not None
-        return int(row[0])
+        # Everything is fetched: a result that is half read keeps the connection busy.
+        ((number,),) = self.connection.execute(query).fetchall()
+        return int(number)
 
 
 def is_keyword(name: str) -> bool:
@@ -228,8 +238,10 @@ def _connect(resources: Resources, folder: Path) -> duckdb.DuckDBPyConnection:
         config["threads"] = resources.threads
     if resources.memory_limit:
         config["memory_limit"] = resources.memory_limit
+    # In memory it is quicker; a limit of memory is held best by tables that are on disk from the start.
+    place = str(folder / "observations.duckdb") if resources.memory_limit else ":memory:"
     try:
-        connection = duckdb.connect(str(folder / "observations.duckdb"), config=config)
+        connection = duckdb.connect(place, config=config)
     except duckdb.Error as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise MalformedError(

@@ -8,7 +8,7 @@ segment it works in (segments are heavy-tailed, so many owners share one) and fr
 chips, price against the market, regions, terms, purposes, counterparties, words, patterns of texts and references.
 Its care is drawn from Beta(2, 2). From one pseudonym to the next each habit is drawn anew with a probability of
 `drift` x care, and shifted by a step that grows with care. The careless use a token again (payment account, site,
-voucher series, contact) with a probability of `reuse` x (1 - care)^2, and rotate a key in the open with one of
+serial, contact) with a probability of `reuse` x (1 - care)^2, and rotate a key in the open with one of
 `rotate` x (1 - care)^2. Some tokens are shared by strangers: accounts of custodians and sites of co-location, which are hubs,
 and contacts of small agencies, which are too small for a hub and mislead. With `care = 1` and `drift = 1` every habit,
 the segment too, is drawn anew and nothing is used again: habits carry no signal at all.
@@ -49,12 +49,12 @@ from pseudoledger.audit.trace.observations import Field, FieldKind, Observations
 
 START = 1_735_689_600
 """2025-01-01T00:00:00Z."""
-TOKENS = ("account", "site", "voucher", "contact")
+TOKENS = ("payment_account", "site", "serial", "contact")
 HOLDING = (0.9, 0.4, 0.3, 0.6)
 """Share of pseudonyms of which a token of each kind is seen."""
 CUSTODIANS, CUSTODIAN_SHARE = 20, 0.08
-SITES_PER, SITE_SHARE = 250, 0.5
-AGENCIES_PER, AGENCY_SHARE = 50, 0.01
+SITES_PER, SITE_SHARE = 500, 0.5
+AGENCIES_PER, AGENCY_SHARE = 50, 0.006
 
 
 class Seat(StrEnum):
