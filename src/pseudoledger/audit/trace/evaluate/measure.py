@@ -95,7 +95,7 @@ def run(
     made = candidates(found)
     model = train(found, comparisons(found, seed=seed), hard=pairs, seed=seed)
     links = predict(found, model)
-    clusters = cluster(found.connection, found.count, pairs, threshold_bits=threshold_bits)
+    clusters = cluster(found, model, pairs, threshold_bits=threshold_bits)
     return Run(
         features=found,
         hard=hard,

@@ -102,8 +102,8 @@ class World:
     care_beta: float = 2.0
     care: float | None = None
     """One care for all owners, in place of the Beta distribution."""
-    drift: float = 0.7
-    reuse: float = 0.22
+    drift: float = 0.8
+    reuse: float = 0.35
     rotate: float = 0.15
 
     @property
