@@ -1,0 +1,1 @@
+"""Evaluate: worlds with known owners, and how well the tracer does in them."""

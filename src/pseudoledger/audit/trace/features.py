@@ -1,0 +1,406 @@
+"""Features: what each identity's records amount to, in whole numbers, once as arrays and once as a DuckDB table.
+
+    observations ──► features ──► compare (levels of a pair) ──► model
+
+A feature belongs to one of five shapes (`Shape`). All are kept as whole numbers: values are rounded before they are
+summed, so that sums do not depend on the order of the rows or the number of threads, and SQL and numpy give the same
+levels. The table `features` has one row per identity, in the order of the ids:
+
+    id INTEGER, seen INTEGER, and for each feature a column of its name:
+    CIRCULAR, NUMERIC   INTEGER, NULL where not known
+    PROFILE             FLOAT[K], a direction scaled to length 127, whole numbers; NULL where not known
+    OVERLAP, CATEGORY   BIGINT[], items as code * 65536 + weight in millibits; NULL where nothing was seen
+
+The weight of an item is its surprisal log2(N / df), df being how many identities have it (Shannon 1948, §6; as inverse
+document frequency: Spärck Jones, Journal of Documentation 28, 1972). Items that only one identity has cannot be shared
+and are left out. Nothing here knows a field by its name: a ledger and a table from elsewhere go the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy import sparse
+
+from pseudoledger.audit.trace.observations import Field, FieldKind, Observations
+
+Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+
+DAY_SECONDS = 86_400
+DAY_MINUTES = 1_440
+HOURS = 24
+PROFILE_VALUES = 64
+"""A category with at most this many values is compared as a profile, one with more as a set."""
+PROFILE_LENGTH = 127
+ITEMS_MAX = 24
+"""An identity keeps at most this many items of a set: those it uses most."""
+WEIGHT_BITS = 16
+WEIGHT_MAX = (1 << WEIGHT_BITS) - 1
+SCALE = 1_000
+"""Numbers are kept in thousandths: of a doubling (log), or of the field's interquartile range."""
+CLAMP = 1_000_000
+SPREAD_RECORDS = 3
+"""With fewer records than this, a spread, a gap or a weekday share is not known."""
+
+
+class Shape(StrEnum):
+    """How two identities are compared in a feature."""
+
+    CIRCULAR = "circular"
+    """Minutes of the day, 0 to 1439: the distance goes round midnight."""
+    NUMERIC = "numeric"
+    PROFILE = "profile"
+    """Shares over a few values: how far the two directions agree."""
+    OVERLAP = "overlap"
+    """Sets: the summed surprisal of what both have."""
+    CATEGORY = "category"
+    """A set of the one value that is seen most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scalar:
+    """One whole number per identity, int64[N], and where it is known, bool[N]."""
+
+    values: Integers
+    known: Booleans
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One direction per identity, float32[N, K] of whole numbers, length 127 but for rounding; known, bool[N]."""
+
+    rows: Floats
+    known: Booleans
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Items:
+    """One set per identity: a 0/1 matrix N x items, the items' weights in millibits, and where any was seen."""
+
+    matrix: sparse.csr_array
+    columns: sparse.csc_array
+    """The same matrix by item."""
+    weights: Integers
+    known: Booleans
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """One feature of all identities."""
+
+    name: str
+    label: str
+    shape: Shape
+    fields: tuple[str, ...]
+    """Columns of `records` it comes from."""
+    reveals: str
+    unit: str
+    data: Scalar | Profile | Items
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """All features, and the connection whose table `features` holds them too."""
+
+    connection: duckdb.DuckDBPyConnection
+    count: int
+    seen: Integers
+    """Records per identity, int64[N]."""
+    items: tuple[Feature, ...]
+
+    def __iter__(self) -> Iterator[Feature]:
+        return iter(self.items)
+
+    def feature(self, name: str) -> Feature:
+        """Return a feature by its name; raise KeyError if there is none."""
+        return {item.name: item for item in self.items}[name]
+
+
+def features(observations: Observations) -> Features:
+    """Compute the features of all identities and write the table `features`, replacing one that stands.
+
+    Features that are known of fewer than two identities are left out: nothing can be compared in them.
+    """
+    count = observations.count
+    connection = observations.connection
+    seen = _seen(connection, count)
+    found = [*_times(connection, count)]
+    for field in observations.fields:
+        match field.kind:
+            case FieldKind.NUMERIC:
+                found.extend(_number(connection, field, count))
+            case FieldKind.CATEGORY:
+                found.append(_category(connection, field, count))
+            case FieldKind.TEXT:
+                found.append(_text(connection, field, count))
+    kept = tuple(item for item in found if int(item.data.known.sum()) >= 2)
+    result = Features(connection=connection, count=count, seen=seen, items=kept)
+    _write(result)
+    return result
+
+
+def _seen(connection: duckdb.DuckDBPyConnection, count: int) -> Integers:
+    got = connection.execute("SELECT id, count(*) AS n FROM records GROUP BY id ORDER BY id").fetchnumpy()
+    seen = np.zeros(count, np.int64)
+    seen[got["id"]] = got["n"]
+    return seen
+
+
+def _times(connection: duckdb.DuckDBPyConnection, count: int) -> Iterator[Feature]:
+    """Hours, weekdays and gaps, from `at`."""
+    got = connection.execute(
+        f"""WITH t AS (SELECT id, "at" % {DAY_SECONDS} // 60 AS minute,
+                ("at" // {DAY_SECONDS} + 3) % 7 AS weekday FROM records WHERE "at" IS NOT NULL)
+        SELECT id, count(*) AS n, count(*) FILTER (weekday < 5) AS working,
+            sum(CAST(round(1e6 * cos(2 * pi() * minute / {DAY_MINUTES})) AS BIGINT))::BIGINT AS x,
+            sum(CAST(round(1e6 * sin(2 * pi() * minute / {DAY_MINUTES})) AS BIGINT))::BIGINT AS y
+        FROM t GROUP BY id ORDER BY id"""  # noqa: S608 - constants of this file
+    ).fetchnumpy()
+    ids, number = got["id"], got["n"].astype(np.int64)
+    angle = np.arctan2(got["y"].astype(np.float64), got["x"].astype(np.float64))
+    minute = np.floor(angle / (2 * np.pi) * DAY_MINUTES).astype(np.int64) % DAY_MINUTES
+    yield _scalar("hour", "middle of the active hours", ("at",), "time", "minute of the day", Shape.CIRCULAR)(
+        count, ids, minute, np.ones(len(ids), np.bool_)
+    )
+    yield _hours(connection, count)
+    yield _scalar("weekday_share", "share on working days", ("at",), "time", "per mille")(
+        count, ids, 1_000 * got["working"].astype(np.int64) // number, number >= SPREAD_RECORDS
+    )
+    got = connection.execute(
+        f"""WITH t AS (SELECT id, "at" - lag("at") OVER (PARTITION BY id ORDER BY "at") AS gap FROM records
+                WHERE "at" IS NOT NULL),
+            g AS (SELECT id, CAST(round({SCALE} * log2(gap + 60)) AS BIGINT) AS q FROM t WHERE gap IS NOT NULL)
+        SELECT id, count(*) AS n, sum(q)::BIGINT AS q FROM g GROUP BY id ORDER BY id"""  # noqa: S608 - the same
+    ).fetchnumpy()
+    number = got["n"].astype(np.int64)
+    yield _scalar("gap", "usual gap between records", ("at",), "time", "1/1000 doubling of seconds")(
+        count, got["id"], got["q"] // np.maximum(number, 1), number >= SPREAD_RECORDS - 1
+    )
+
+
+def _hours(connection: duckdb.DuckDBPyConnection, count: int) -> Feature:
+    """Build the profile over 24 hours, each record spread over its neighbours by (1, 2, 1)."""
+    got = connection.execute(
+        f"""SELECT id, "at" % {DAY_SECONDS} // 3600 AS code, count(*) AS n FROM records WHERE "at" IS NOT NULL
+        GROUP BY ALL ORDER BY ALL"""  # noqa: S608 - the same
+    ).fetchnumpy()
+    table = np.zeros((count, HOURS))
+    table[got["id"], got["code"]] = got["n"]
+    table = np.roll(table, 1, axis=1) + 2 * table + np.roll(table, -1, axis=1)
+    labels = tuple(f"{hour:02d}h" for hour in range(HOURS))
+    data = _directions(np.sqrt(table), labels)
+    return Feature(
+        name="active_hours",
+        label="active hours",
+        shape=Shape.PROFILE,
+        fields=("at",),
+        reveals="time",
+        unit="hour of the day",
+        data=data,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ScalarOf:
+    name: str
+    label: str
+    fields: tuple[str, ...]
+    reveals: str
+    unit: str
+    shape: Shape
+
+    def __call__(self, count: int, ids: Integers, values: Integers, known: Booleans) -> Feature:
+        all_values = np.zeros(count, np.int64)
+        all_known = np.zeros(count, np.bool_)
+        all_values[ids[known]] = values[known]
+        all_known[ids[known]] = True
+        return Feature(
+            name=self.name,
+            label=self.label,
+            shape=self.shape,
+            fields=self.fields,
+            reveals=self.reveals,
+            unit=self.unit,
+            data=Scalar(values=all_values, known=all_known),
+        )
+
+
+def _scalar(
+    name: str, label: str, fields: tuple[str, ...], reveals: str, unit: str, shape: Shape = Shape.NUMERIC
+) -> _ScalarOf:
+    return _ScalarOf(name=name, label=label, fields=fields, reveals=reveals, unit=unit, shape=shape)
+
+
+def _number(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> Iterator[Feature]:
+    """Level and spread of a numeric field."""
+    column = field.name
+    if field.log:
+        value = f"CASE WHEN {column} > 0 THEN {SCALE} * log2({column}) END"
+        unit = "1/1000 doubling"
+    else:
+        row = connection.execute(
+            f"SELECT quantile_disc({column}, 0.25), quantile_disc({column}, 0.75) FROM records"  # noqa: S608 - checked name
+        ).fetchone()
+        assert row is not None
+        width = abs((row[1] or 0.0) - (row[0] or 0.0)) or abs(row[0] or 0.0) or 1.0
+        value = f"{SCALE} * {column} / {width!r}"
+        unit = f"1/1000 of {width:.6g}{' ' + field.unit if field.unit else ''}"
+    got = connection.execute(
+        f"""WITH t AS (SELECT id, CAST(round(greatest(-{CLAMP}, least({CLAMP}, {value}))) AS BIGINT) AS q FROM records
+            WHERE {column} IS NOT NULL AND isfinite({column}))
+        SELECT id, count(q) AS n, sum(q)::BIGINT AS s, sum(q * q)::BIGINT AS ss FROM t WHERE q IS NOT NULL
+        GROUP BY id ORDER BY id"""  # noqa: S608 - checked name
+    ).fetchnumpy()
+    ids, n, s, ss = (
+        got["id"],
+        got["n"].astype(np.int64),
+        got["s"].astype(np.int64),
+        got["ss"].astype(np.int64),
+    )
+    plain = column.replace("_", " ")
+    made = _scalar(column, plain, (column,), field.reveals, unit)
+    yield made(count, ids, s // np.maximum(n, 1), np.ones(len(ids), np.bool_))
+    deviation = (ss - s * (s / np.maximum(n, 1))) / np.maximum(n - 1, 1)
+    spread = np.floor(np.sqrt(np.maximum(deviation, 0))).astype(np.int64)
+    made = _scalar(f"{column}_spread", f"spread of {plain}", (column,), field.reveals, unit)
+    yield made(count, ids, spread, n >= SPREAD_RECORDS)
+
+
+def _category(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> Feature:
+    got = connection.execute(
+        f"""WITH c AS (SELECT id, {field.name} AS value, count(*) AS n FROM records
+            WHERE {field.name} IS NOT NULL GROUP BY ALL),
+            v AS (SELECT value, row_number() OVER (ORDER BY value) - 1 AS code FROM (SELECT DISTINCT value FROM c))
+        SELECT c.id, v.code, c.n FROM c JOIN v USING (value) ORDER BY c.id, v.code"""  # noqa: S608 - checked name
+    ).fetchnumpy()
+    labels = tuple(
+        value
+        for (value,) in connection.execute(
+            f"SELECT DISTINCT {field.name} AS v FROM records WHERE v IS NOT NULL ORDER BY v"  # noqa: S608 - the same
+        ).fetchall()
+    )
+    ids, codes, number = got["id"].astype(np.int64), got["code"].astype(np.int64), got["n"].astype(np.int64)
+    plain = field.name.replace("_", " ")
+    if len(labels) <= PROFILE_VALUES and field.reveals != "counterparty":
+        table = np.zeros((count, len(labels)))
+        table[ids, codes] = number
+        having = np.maximum((table > 0).sum(axis=0), 1)
+        # Rare values say more: a value that everybody has keeps a small weight, so that it still counts as seen.
+        weights = 0.25 + np.log2(max(count, 1) / having)
+        return Feature(
+            name=field.name,
+            label=plain,
+            shape=Shape.PROFILE,
+            fields=(field.name,),
+            reveals=field.reveals,
+            unit="share",
+            data=_directions(np.sqrt(table) * weights, labels),
+        )
+    single = bool(len(ids)) and bool((np.bincount(ids, minlength=count) <= 1).all())
+    return Feature(
+        name=field.name,
+        label=plain,
+        shape=Shape.CATEGORY if single else Shape.OVERLAP,
+        fields=(field.name,),
+        reveals=field.reveals,
+        unit="millibits",
+        data=_sets(ids, codes, number, labels, count),
+    )
+
+
+def _text(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> Feature:
+    r"""Words of a text (letters, small, two or more) and its pattern: runs of A, a, 9 with the signs between them."""
+    got = connection.execute(
+        rf"""WITH t AS (SELECT id, {field.name} AS text FROM records WHERE {field.name} IS NOT NULL),
+            w AS (SELECT id, unnest(list_distinct(regexp_extract_all(lower(text), '\p{{L}}{{2,}}'))) AS item FROM t
+                UNION ALL
+                SELECT id, '=' || regexp_replace(regexp_replace(regexp_replace(text,
+                    '\p{{N}}+', '9', 'g'), '\p{{Lu}}+', 'A', 'g'), '[^\p{{Lu}}\P{{L}}]+', 'a', 'g') FROM t),
+            c AS (SELECT id, item, count(*) AS n FROM w GROUP BY ALL),
+            d AS (SELECT item, row_number() OVER (ORDER BY item) - 1 AS code FROM c GROUP BY item HAVING count(*) > 1)
+        SELECT c.id, d.code, d.item, c.n FROM c JOIN d USING (item) ORDER BY c.id, d.code"""  # noqa: S608 - checked name
+    ).fetchnumpy()
+    ids, codes, number = got["id"].astype(np.int64), got["code"].astype(np.int64), got["n"].astype(np.int64)
+    first = np.unique(codes, return_index=True)[1]
+    labels = tuple(str(item) for item in got["item"][first])
+    return Feature(
+        name=field.name,
+        label=f"words and pattern of {field.name.replace('_', ' ')}",
+        shape=Shape.OVERLAP,
+        fields=(field.name,),
+        reveals=field.reveals,
+        unit="millibits",
+        data=_sets(ids, codes, number, labels, count),
+    )
+
+
+def _directions(table: npt.NDArray[np.float64], labels: tuple[str, ...]) -> Profile:
+    length = np.sqrt((table * table).sum(axis=1))
+    known = length > 0
+    rows = np.rint(PROFILE_LENGTH * table / np.where(known, length, 1.0)[:, None]).astype(np.float32)
+    return Profile(rows=rows, known=known, labels=labels)
+
+
+def _sets(ids: Integers, codes: Integers, number: Integers, labels: tuple[str, ...], count: int) -> Items:
+    """Keep, per identity, the items used most (rarer first where equal), of those that two or more have."""
+    having = np.bincount(codes, minlength=len(labels)) if len(codes) else np.zeros(len(labels), np.int64)
+    known = np.zeros(count, np.bool_)
+    known[ids] = True
+    shared = having[codes] > 1 if len(codes) else np.zeros(0, np.bool_)
+    ids, codes, number = ids[shared], codes[shared], number[shared]
+    order = np.lexsort((codes, having[codes], -number, ids))
+    ids, codes = ids[order], codes[order]
+    starts = np.searchsorted(ids, np.arange(count))
+    kept = np.arange(len(ids)) - starts[ids] < ITEMS_MAX if len(ids) else np.zeros(0, np.bool_)
+    ids, codes = ids[kept], codes[kept]
+    matrix = sparse.csr_array((np.ones(len(ids), np.int64), (ids, codes)), shape=(count, max(len(labels), 1)))
+    matrix.sort_indices()
+    surprisal = np.log2(max(count, 1) / np.maximum(having, 1)) if len(labels) else np.zeros(1)
+    weights = np.minimum(np.rint(1_000 * surprisal).astype(np.int64), WEIGHT_MAX)
+    return Items(matrix=matrix, columns=matrix.tocsc(), weights=weights, known=known, labels=labels)
+
+
+def _write(found: Features) -> None:
+    columns: list[pa.Array] = [
+        pa.array(np.arange(found.count, dtype=np.int32)),
+        pa.array(found.seen.astype(np.int32)),
+    ]
+    names = ["id", "seen"]
+    for feature in found:
+        names.append(feature.name)
+        columns.append(_column(feature.data))
+    table = pa.table(columns, names=names)
+    found.connection.register("features_in", table)
+    casts = ", ".join(
+        f"{feature.name}::FLOAT[{feature.data.rows.shape[1]}] AS {feature.name}"
+        if isinstance(feature.data, Profile)
+        else feature.name
+        for feature in found
+    )
+    found.connection.execute(
+        f"CREATE OR REPLACE TABLE features AS SELECT id, seen{', ' if casts else ''}{casts} FROM features_in ORDER BY id"  # noqa: S608
+    )
+    found.connection.unregister("features_in")
+
+
+def _column(data: Scalar | Profile | Items) -> pa.Array:
+    if isinstance(data, Scalar):
+        return pa.array(data.values.astype(np.int32), mask=~data.known)
+    if isinstance(data, Profile):
+        flat = pa.array(data.rows.reshape(-1))
+        mask = pa.array(~data.known)
+        return pa.FixedSizeListArray.from_arrays(flat, data.rows.shape[1], mask=mask)
+    codes = data.matrix.indices.astype(np.int64)
+    values = pa.array((codes << WEIGHT_BITS) | data.weights[codes])
+    offsets = pa.array(data.matrix.indptr.astype(np.int32))
+    return pa.ListArray.from_arrays(offsets, values, mask=pa.array(~data.known))
