@@ -134,7 +134,7 @@ def test_what_tells_most_is_asked_first_and_nothing_twice(seen):
         ("site", (0,)),
     }
     gains = [ask.gain_bits for ask in asks]
-    assert gains == sorted(gains, reverse=True)
+    assert gains == pytest.approx(sorted(gains, reverse=True))
     assert gains[-1] == 0.0  # of vouchers nobody has one to compare it with
     bits = np.array([2.0, NEVER, 1.0, 0.0, -1.0, -8.0])
     assert next_disclosures(1, bits, [token_question(seen, "site")]) == ()
