@@ -138,14 +138,16 @@ def tally(bits: Reals, *, rest: Rest = NO_REST) -> Tally:
 
     The rest goes in as one group, each with the same chance. Raise MalformedError for a NaN.
     """
-    falling = -np.sort(-bits)  # A NaN comes last, minus infinity before it.
-    if falling.size and np.isnan(falling[-1]):
+    rising = np.sort(bits)  # A NaN comes last.
+    if rising.size and np.isnan(rising[-1]):
         raise MalformedError(
             "the bits of a candidate are not a number", hint="score it again or leave it out"
         )
-    falling = falling[: int(np.searchsorted(-falling, np.inf))]
-    starts = np.flatnonzero(np.concatenate(([True], falling[1:] != falling[:-1]))[: falling.size])
-    values, counts = falling[starts], np.diff(np.append(starts, falling.size))
+    falling = rising[int(np.searchsorted(rising, -np.inf, side="right")) :][::-1]
+    first = np.ones(falling.size, dtype=np.bool_)
+    np.not_equal(falling[1:], falling[:-1], out=first[1:])
+    starts = np.flatnonzero(first)
+    values, counts = falling[starts], np.diff(starts, append=falling.size)
     if rest.count > 0 and rest.expected > 0.0:
         each = min(rest.expected / rest.count, 0.5)
         at_rest = float(np.log2(each) - np.log1p(-each) / _LN2)
@@ -159,16 +161,22 @@ def posterior(candidates: Tally, *, shift: float = 0.0) -> Posterior:
 
     log(1 - p) is taken as -log(1 + 2^bits), which keeps its digits at both ends.
     """
-    moved = candidates.bits + shift
-    each = -_LN2 * np.logaddexp2(0.0, moved)
+    with np.errstate(over="ignore"):
+        odds = np.exp2(candidates.bits + shift)
+    each = -np.log1p(odds)
+    with np.errstate(divide="ignore"):
+        chances = 1.0 / (1.0 + 1.0 / odds)
     group = candidates.counts * each
     missed = np.cumsum(group)
-    before = np.concatenate(([0.0], missed[:-1]))[: missed.size]
-    masses = np.exp(before) * -np.expm1(group)
+    before = np.ones_like(missed)
+    np.exp(missed[:-1], out=before[1:])
+    masses = before * chances
+    several = np.flatnonzero(candidates.counts > 1)
+    masses[several] = before[several] * -np.expm1(group[several])
     return Posterior(
         bits=candidates.bits,
         counts=candidates.counts,
-        chances=-np.expm1(each),
+        chances=chances,
         masses=masses,
         missed=missed,
         nobody=float(np.exp(missed[-1])) if missed.size else 1.0,

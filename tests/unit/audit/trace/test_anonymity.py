@@ -156,7 +156,8 @@ def test_the_credible_set_is_as_large_as_the_figure_says():
 def test_the_band_is_another_prior():
     bits = odds(3, 1, 1 / 3)
     result = anonymity(7, bits, ids=np.array([3, 4, 5]), identities=8)
-    assert result.low == figures(odds(3 / 4, 1 / 4, 1 / 12), identities=8)
+    assert result.low == figures(odds(3, 1, 1 / 3) - 2, identities=8)
+    assert result.low.guess_1 == pytest.approx(3 / 7)
     assert result.high.expected_siblings == pytest.approx(12 / 13 + 4 / 5 + (4 / 3) / (7 / 3))
     assert result.low.nobody > result.measures.nobody > result.high.nobody
 
