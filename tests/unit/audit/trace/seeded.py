@@ -1,0 +1,42 @@
+"""A small table of observations, drawn from a seed, in which every shape of comparison occurs."""
+
+import numpy as np
+
+from pseudoledger.audit.trace.observations import Field, FieldKind, Source
+
+FIELDS = (
+    Field(name="size", kind=FieldKind.NUMERIC, reveals="hardware", log=True),
+    Field(name="price", kind=FieldKind.NUMERIC, reveals="money"),
+    Field(name="region", kind=FieldKind.CATEGORY, reveals="place"),
+    Field(name="partner", kind=FieldKind.CATEGORY, reveals="counterparty"),
+    Field(name="note", kind=FieldKind.TEXT, reveals="free_text"),
+)
+SOURCE = Source(name="test", vantage="public", digest="0" * 64, verified=True)
+COUNT = 120
+
+
+def fill(seen, seed=5):
+    dice = np.random.default_rng(seed)
+    seen.connection.execute(
+        f"INSERT INTO identities SELECT i, lpad(i::VARCHAR, 4, '0'), NULL FROM range({COUNT}) t(i)"
+    )
+    rows = []
+    for identity in range(COUNT - 1):  # of the last one nothing is seen
+        home = int(dice.integers(86_400))
+        for _ in range(int(dice.integers(1, 12))):
+            at = int(dice.integers(300)) * 86_400 + int(home + dice.integers(20_000)) % 86_400
+            rows.append(
+                (
+                    identity,
+                    at if dice.random() < 0.9 else None,
+                    len(rows),
+                    float(2 ** dice.integers(0, 7)) if dice.random() < 0.9 else None,
+                    float(dice.normal(1, 0.2)),
+                    f"r{dice.integers(6)}" if dice.random() < 0.8 else None,
+                    f"p{dice.integers(40)}",
+                    f"{['Run', 'job', 'TRAIN'][dice.integers(3)]} {dice.integers(100)}"
+                    if identity % 3
+                    else None,
+                )
+            )
+    seen.connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
