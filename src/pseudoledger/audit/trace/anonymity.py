@@ -163,11 +163,11 @@ def posterior(candidates: Tally, *, shift: float = 0.0) -> Posterior:
     """
     with np.errstate(over="ignore"):
         odds = np.exp2(candidates.bits + shift)
-    each = -np.log1p(odds)
+    each: Reals = -np.log1p(odds)
     with np.errstate(divide="ignore"):
         chances = 1.0 / (1.0 + 1.0 / odds)
-    group = candidates.counts * each
-    missed = np.cumsum(group)
+    group: Reals = candidates.counts * each
+    missed: Reals = np.cumsum(group)
     before = np.ones_like(missed)
     np.exp(missed[:-1], out=before[1:])
     masses = before * chances

@@ -239,7 +239,7 @@ class Explainer:
             {"a": a, "b": b},
         ).fetchone()
         span, one, other = row or (0, 0, 0)
-        return one * other * (2 * SECONDS + 1) / max(span or 0, 2 * SECONDS + 1)
+        return float(one * other * (2 * SECONDS + 1) / max(span or 0, 2 * SECONDS + 1))
 
     def _far(self, a: int, b: int) -> list[Against]:
         """Compare the middles of the active hours, whatever the model makes of them."""
