@@ -1,7 +1,8 @@
 """Why two identities are taken for one party: a waterfall of bits, with the records it rests on, and what speaks against.
 
-A link's bits are a sum: the prior, one addend per comparison (log2(m / u) of the level that the pair reaches;
-Fellegi and Sunter 1969), and what calibration puts right at the end. `explain` shows each addend as a bar with the
+A link's bits are a sum: the prior, one addend per comparison (log2(m / u) of the level that the pair reaches,
+Fellegi and Sunter 1969, times the weight that calibration gives the comparison because habits go together), and the
+shift of calibration at the end. `explain` shows each addend as a bar with the
 level in words and the records of both sides (entry indexes of a ledger, row numbers of a table); the bars sum to
 the bits of the link within 10^-6. `against` looks for what the sum does not contain: activity of both in the same
 seconds, statements in which they face each other. How identities hang together is `tree`'s, what remains open is
@@ -10,16 +11,15 @@ seconds, statements in which they face each other. How identities hang together 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pseudoledger.audit.trace.anonymity import Reals
 from pseudoledger.audit.trace.compare import Comparison, levels_of_pairs, likeness_of_pairs
 from pseudoledger.audit.trace.features import PROFILE_LENGTH, Feature, Features, Items, Profile, Scalar, Shape
+from pseudoledger.audit.trace.model import ROUND, TrainedComparison, TrainedModel
 from pseudoledger.audit.trace.observations import FieldKind, Observations
-from pseudoledger.audit.trace.scan import DECIMALS, Weighed
 from pseudoledger.errors import MalformedError
 
 CITED = 5
@@ -48,6 +48,8 @@ class Bar:
     level: int
     """-1: not known of both; 0: least alike; 0 for prior and calibration too."""
     words: str
+    alone: float
+    """log2(m / u) of the level, before the comparison's weight; the bits themselves for prior and calibration."""
     bits: float
     before: float
     after: float
@@ -83,44 +85,32 @@ class Against:
 class Explainer:
     """Explains links of one set of observations under one model."""
 
-    def __init__(
-        self,
-        observations: Observations,
-        features: Features,
-        weighed: Sequence[Weighed],
-        *,
-        prior_bits: float,
-        calibrate: Callable[[Reals], Reals] | None = None,
-    ) -> None:
-        """Keep what explaining needs; the arguments are those of `scan.Scanner`."""
+    def __init__(self, observations: Observations, features: Features, model: TrainedModel) -> None:
+        """Keep what explaining needs."""
         self._seen = observations
         self._features = features
-        self._weighed = tuple(weighed)
-        self._prior_bits = prior_bits
-        self._calibrate = calibrate
+        self._model = model
 
     def explain(self, a: int, b: int) -> Waterfall:
         """Return the waterfall of a pair, in either order; raise MalformedError for an unknown or equal id."""
         a, b = self._pair(a, b)
-        found = [self._bar(item, a, b) for item in self._weighed]
-        found.sort(key=lambda bar: (-abs(round(bar.bits, DECIMALS)), bar.name))
-        bars, total = [self._prior()], self._prior_bits
+        found = [self._bar(item, a, b) for item in self._model.comparisons]
+        found.sort(key=lambda bar: (-abs(round(bar.bits, ROUND)), bar.name))
+        bars, total = [self._prior()], self._model.prior_bits
         for bar in found:
-            bars.append(_standing(bar, total))
+            bars.append(replace(bar, before=total, after=total + bar.bits))
             total += bar.bits
-        if self._calibrate is not None:
-            calibrated = float(self._calibrate(np.array([round(total, DECIMALS)]))[0])
-            bars.append(
-                _plain(CALIBRATION, "calibration", _calibration_words(calibrated - total), total, calibrated)
-            )
-            total = calibrated
-        return Waterfall(a=a, b=b, bits=round(total, DECIMALS), bars=tuple(bars))
+        shift = self._model.shift
+        bars.append(_plain(CALIBRATION, _shift_words(shift), total, total + shift))
+        return Waterfall(a=a, b=b, bits=round(total + shift, ROUND), bars=tuple(bars))
 
     def against(self, a: int, b: int) -> tuple[Against, ...]:
         """Return what speaks against the pair, the unweighed first; raise MalformedError as `explain` does."""
         a, b = self._pair(a, b)
         found = [*self._facing(a, b), *self._simultaneous(a, b), *self._far(a, b)]
-        bars = sorted((self._bar(item, a, b) for item in self._weighed), key=lambda bar: (bar.bits, bar.name))
+        bars = sorted(
+            (self._bar(item, a, b) for item in self._model.comparisons), key=lambda bar: (bar.bits, bar.name)
+        )
         found.extend(
             Against(
                 kind="habit",
@@ -146,11 +136,11 @@ class Explainer:
         return min(a, b), max(a, b)
 
     def _prior(self) -> Bar:
-        expected = (self._features.count - 1) * 2.0**self._prior_bits / (1.0 + 2.0**self._prior_bits)
-        words = f"before any evidence, of {self._features.count - 1} others {expected:.2g} are expected to be the same party"
-        return _plain(PRIOR, "prior", words, 0.0, self._prior_bits)
+        others = self._features.count - 1
+        words = f"before any evidence, of {others} others {others * self._model.prior:.2g} are expected to be the same party"
+        return _plain(PRIOR, words, 0.0, self._model.prior_bits)
 
-    def _bar(self, item: Weighed, a: int, b: int) -> Bar:
+    def _bar(self, item: TrainedComparison, a: int, b: int) -> Bar:
         comparison = item.comparison
         feature = self._features.feature(comparison.name)
         one, other = np.array([a]), np.array([b])
@@ -166,7 +156,8 @@ class Explainer:
             reveals=comparison.reveals,
             level=level,
             words=words,
-            bits=item.bits[level] if level >= 0 else 0.0,
+            alone=float(item.plain[level]),
+            bits=float(item.table[level]),
             before=0.0,
             after=0.0,
             refs_a=self._refs(feature, a, shared),
@@ -187,9 +178,9 @@ class Explainer:
             kind = self._seen.field(column).kind
             if kind is FieldKind.CATEGORY and shared:
                 condition, values = f"list_contains(?, {column})", [list(shared)]
-            words = [word for word in shared if not word.startswith("=")]
-            if kind is FieldKind.TEXT and words:
-                condition, values = f"list_bool_or([contains(lower({column}), w) FOR w IN ?])", [words]
+            # Of a pattern the first texts are cited, whatever their own pattern.
+            if kind is FieldKind.TEXT and shared and "_pattern" not in feature.name:
+                condition, values = f"list_bool_or([contains(lower({column}), w) FOR w IN ?])", [list(shared)]
         rows = self._seen.connection.execute(
             f"SELECT DISTINCT ref FROM records WHERE id = ? AND {condition} ORDER BY ref LIMIT {CITED}",
             [identity, *values],
@@ -259,29 +250,14 @@ class Explainer:
         return []
 
 
-def _standing(bar: Bar, before: float) -> Bar:
-    """Put a bar at its place in the waterfall."""
-    return Bar(
-        name=bar.name,
-        label=bar.label,
-        reveals=bar.reveals,
-        level=bar.level,
-        words=bar.words,
-        bits=bar.bits,
-        before=before,
-        after=before + bar.bits,
-        refs_a=bar.refs_a,
-        refs_b=bar.refs_b,
-    )
-
-
-def _plain(name: str, label: str, words: str, before: float, after: float) -> Bar:
+def _plain(name: str, words: str, before: float, after: float) -> Bar:
     return Bar(
         name=name,
-        label=label,
+        label=name,
         reveals="",
         level=0,
         words=words,
+        alone=after - before,
         bits=after - before,
         before=before,
         after=after,
@@ -290,12 +266,11 @@ def _plain(name: str, label: str, words: str, before: float, after: float) -> Ba
     )
 
 
-def _calibration_words(change: float) -> str:
-    return (
-        "habits go together, so their sum says too much; this takes it back"
-        if change < 0.0
-        else "what pairs with such a sum turned out to be, more often than the sum says"
-    )
+def _shift_words(shift: float) -> str:
+    if not shift:
+        return "nothing to put right"
+    how = "too high" if shift < 0.0 else "too low"
+    return f"sums of this model came out {how}, measured on linked pairs against others"
 
 
 def _shared(feature: Feature, a: int, b: int) -> tuple[str, ...]:
@@ -315,7 +290,7 @@ def _shared(feature: Feature, a: int, b: int) -> tuple[str, ...]:
 
 
 def _words(feature: Feature, likeness: int, shared: Sequence[str]) -> str:
-    named = ", ".join(f"the pattern {word[1:]}" if word.startswith("=") else word for word in shared)
+    named = ", ".join(shared)
     match feature.shape:
         case Shape.CIRCULAR:
             return _apart(likeness)

@@ -9,15 +9,13 @@ item. What is made of the bits is `anonymity`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from pseudoledger.audit.trace.anonymity import Reals
-from pseudoledger.audit.trace.compare import Comparison, levels_of_one
+from pseudoledger.audit.trace.compare import levels_of_one
 from pseudoledger.audit.trace.features import (
     DAY_MINUTES,
     Booleans,
@@ -28,21 +26,12 @@ from pseudoledger.audit.trace.features import (
     Scalar,
     Shape,
 )
+from pseudoledger.audit.trace.model import ROUND, TrainedComparison, TrainedModel
 
 Places = npt.NDArray[np.intp]
 
 RANGE_MAX = 1 << 16
 """Numbers spread wider than this are compared, not looked up: the table would not fit a processor's cache."""
-DECIMALS = 6
-"""Bits are rounded to 10^-6 before anything is compared with them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weighed:
-    """A comparison and its bits: log2(m / u) of each level from 0 up; a side that is not known gives 0."""
-
-    comparison: Comparison
-    bits: tuple[float, ...]
 
 
 class _Part(Protocol):
@@ -55,41 +44,24 @@ class _Part(Protocol):
 class Scanner:
     """All that a scan needs of one set of features and one model. Nothing changes after it is made."""
 
-    def __init__(
-        self,
-        features: Features,
-        weighed: Sequence[Weighed],
-        *,
-        prior_bits: float,
-        calibrate: Callable[[Reals], Reals] | None = None,
-    ) -> None:
-        """Make the tables. `calibrate` takes summed bits, prior included, to calibrated ones, any shape."""
+    def __init__(self, features: Features, model: TrainedModel) -> None:
+        """Make the tables."""
         self.count = features.count
-        self.prior_bits = prior_bits
-        self._calibrate = calibrate
-        self._parts = tuple(_part(features, item) for item in weighed)
+        self._base = model.prior_bits + model.shift
+        self._parts = tuple(_part(features, item) for item in model.comparisons)
 
-    def raw(self, identity: int) -> Reals:
-        """Return prior and evidence summed, float64[N], before calibration, the identity itself at minus infinity."""
-        total = np.full(self.count, self.prior_bits)
+    def scan(self, identity: int) -> Reals:
+        """Return the bits of every candidate, prior in them, float64[N], rounded to 10^-6; itself minus infinity."""
+        total = np.full(self.count, self._base)
         room = np.empty(self.count)
         for part in self._parts:
             part.add(identity, total, room)
-        np.round(total, DECIMALS, out=total)
+        np.round(total, ROUND, out=total)
         total[identity] = -np.inf
         return total
 
-    def scan(self, identity: int) -> Reals:
-        """Return the calibrated bits of every candidate, float64[N], rounded, the identity at minus infinity."""
-        total = self.raw(identity)
-        if self._calibrate is None:
-            return total
-        calibrated = np.round(self._calibrate(total), DECIMALS)
-        calibrated[identity] = -np.inf
-        return calibrated
 
-
-def _part(features: Features, item: Weighed) -> _Part:
+def _part(features: Features, item: TrainedComparison) -> _Part:
     feature = features.feature(item.comparison.name)
     data = feature.data
     support = item.comparison.support
@@ -104,7 +76,7 @@ def _part(features: Features, item: Weighed) -> _Part:
     return _Scalars(feature, data, item, rich)
 
 
-def _by_level(item: Weighed, likeness: npt.NDArray[np.int64]) -> tuple[Reals, Reals]:
+def _by_level(item: TrainedComparison, likeness: npt.NDArray[np.int64]) -> tuple[Reals, Reals]:
     """Return the bits of each likeness: with a thin side, and with support on both."""
     comparison = item.comparison
     level = np.zeros(likeness.size, dtype=np.intp)
@@ -121,7 +93,7 @@ class _Scalars:
     from -R to R.
     """
 
-    def __init__(self, feature: Feature, data: Scalar, item: Weighed, rich: Booleans) -> None:
+    def __init__(self, feature: Feature, data: Scalar, item: TrainedComparison, rich: Booleans) -> None:
         self._known = data.known
         self._rich = rich
         low = int(data.values[data.known].min(initial=0)) if data.known.any() else 0
@@ -153,7 +125,7 @@ class _Profiles:
     above the largest square (Cauchy and Schwarz), about 127^2.
     """
 
-    def __init__(self, data: Profile, item: Weighed, rich: Booleans) -> None:
+    def __init__(self, data: Profile, item: TrainedComparison, rich: Booleans) -> None:
         self._known, self._rich = data.known, rich
         self._columns = np.ascontiguousarray(data.rows.T.astype(np.int16))
         size = int(np.einsum("ij,ij->i", data.rows, data.rows).max(initial=0.0)) + 1
@@ -182,7 +154,7 @@ class _Profiles:
 class _Sets:
     """Sets: bits by the summed surprisal of what both have, counted from the lists of who has an item."""
 
-    def __init__(self, data: Items, item: Weighed, rich: Booleans) -> None:
+    def __init__(self, data: Items, item: TrainedComparison, rich: Booleans) -> None:
         self._data, self._rich = data, rich
         # No sum counts beyond the last threshold.
         self._top = max(item.comparison.thresholds)
@@ -213,7 +185,7 @@ class _Sets:
 class _Compared:
     """Numbers over so wide a range that they are compared threshold by threshold."""
 
-    def __init__(self, features: Features, item: Weighed) -> None:
+    def __init__(self, features: Features, item: TrainedComparison) -> None:
         self._features, self._comparison = features, item.comparison
         # The last entry is that of level -1.
         self._bits = np.array([*item.bits, 0.0])

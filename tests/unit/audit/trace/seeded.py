@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pseudoledger.audit.trace.model import TrainedComparison, TrainedModel
 from pseudoledger.audit.trace.observations import Field, FieldKind, Source
 
 FIELDS = (
@@ -40,3 +41,25 @@ def fill(seen, seed=5):
                 )
             )
     seen.connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def any_model(features, comparisons, *, prior=0.01, shift=-1.5, seed=1):
+    """A model whose bits are drawn from a seed: what it says is nonsense, how it is added up is not."""
+    dice = np.random.default_rng(seed)
+    trained = []
+    for item in comparisons:
+        plain = dice.normal(0, 3, item.levels)
+        m = np.exp2(plain) / 1_000
+        weight = float(dice.uniform(0.2, 1))
+        bits = tuple(round(float(value), 6) for value in weight * plain)
+        trained.append(
+            TrainedComparison(comparison=item, m=tuple(m), u=(0.001,) * item.levels, weight=weight, bits=bits)
+        )
+    return TrainedModel(
+        prior=prior,
+        shift=shift,
+        comparisons=tuple(trained),
+        seed=seed,
+        identities=features.count,
+        hard_pairs=1,
+    )

@@ -1,21 +1,17 @@
 """Waterfalls sum to the link, cite what they rest on, and what speaks against is found."""
 
-import numpy as np
 import pytest
-from seeded import COUNT, FIELDS, SOURCE, fill
+from seeded import COUNT, FIELDS, SOURCE, any_model, fill
 
 from pseudoledger.audit.trace.compare import comparisons
 from pseudoledger.audit.trace.explain import Explainer
 from pseudoledger.audit.trace.features import features
+from pseudoledger.audit.trace.model import TrainedComparison, TrainedModel
 from pseudoledger.audit.trace.observations import Field, FieldKind, Observations
-from pseudoledger.audit.trace.scan import Scanner, Weighed
+from pseudoledger.audit.trace.scan import Scanner
 from pseudoledger.errors import MalformedError
 
 DAY = 86_400
-
-
-def third(bits):
-    return bits / 3
 
 
 @pytest.fixture(scope="module")
@@ -23,41 +19,41 @@ def world():
     with Observations(fields=FIELDS, source=SOURCE) as seen:
         fill(seen)
         found = features(seen)
-        dice = np.random.default_rng(1)
-        weighed = [
-            Weighed(comparison=item, bits=tuple(dice.normal(0, 3, item.levels).tolist()))
-            for item in comparisons(found, seed=2)
-        ]
-        yield seen, found, weighed
+        yield seen, found, any_model(found, comparisons(found, seed=2))
 
 
-@pytest.mark.parametrize("calibrate", [None, third])
-def test_the_bars_sum_to_the_bits_of_the_link(world, calibrate):
-    seen, found, weighed = world
-    explainer = Explainer(seen, found, weighed, prior_bits=-6.5, calibrate=calibrate)
-    scanner = Scanner(found, weighed, prior_bits=-6.5, calibrate=calibrate)
+def test_the_bars_sum_to_the_bits_of_the_link(world):
+    seen, found, model = world
+    explainer, scanner = Explainer(seen, found, model), Scanner(found, model)
     for a, b in [(0, 1), (17, 3), (5, 119), (40, 41)]:
         link = explainer.explain(a, b)
         assert (link.a, link.b) == (min(a, b), max(a, b))
         assert sum(bar.bits for bar in link.bars) == pytest.approx(link.bits, abs=1e-6)
         assert link.bits == pytest.approx(scanner.scan(a)[b], abs=1e-6)
-        assert link.bars[0].name == "prior"
-        assert link.bars[-1].name == ("calibration" if calibrate else link.bars[-1].name)
+        assert [link.bars[0].name, link.bars[-1].name] == ["prior", "calibration"]
+        assert [link.bars[0].bits, link.bars[-1].bits] == pytest.approx([model.prior_bits, model.shift])
         for bar, following in zip(link.bars, link.bars[1:], strict=False):
             assert bar.after == pytest.approx(bar.before + bar.bits)
             assert following.before == bar.after
 
 
+def test_what_a_level_is_worth_alone_stands_beside_what_it_counts_for(world):
+    seen, found, model = world
+    weights = {item.comparison.name: item.weight for item in model.comparisons}
+    for bar in Explainer(seen, found, model).explain(3, 9).bars[1:-1]:
+        assert bar.bits == pytest.approx(weights[bar.name] * bar.alone, abs=1e-6)
+
+
 def test_the_most_telling_bar_comes_first(world):
-    seen, found, weighed = world
-    bars = Explainer(seen, found, weighed, prior_bits=-6.5).explain(2, 8).bars[1:]
+    seen, found, model = world
+    bars = Explainer(seen, found, model).explain(2, 8).bars[1:-1]
     assert [abs(bar.bits) for bar in bars] == sorted((abs(bar.bits) for bar in bars), reverse=True)
-    assert {bar.name for bar in bars} == {item.comparison.name for item in weighed}
+    assert {bar.name for bar in bars} == {item.comparison.name for item in model.comparisons}
 
 
 def test_what_is_not_known_of_both_says_so_and_weighs_nothing(world):
-    seen, found, weighed = world
-    bars = Explainer(seen, found, weighed, prior_bits=-6.5).explain(0, COUNT - 1).bars[1:]
+    seen, found, model = world
+    bars = Explainer(seen, found, model).explain(0, COUNT - 1).bars[1:-1]
     assert {(bar.level, bar.words, bar.bits, bar.refs_b) for bar in bars} == {
         (-1, "not seen of both", 0.0, ())
     }
@@ -65,15 +61,15 @@ def test_what_is_not_known_of_both_says_so_and_weighs_nothing(world):
 
 @pytest.mark.parametrize(("a", "b"), [(0, COUNT), (-1, 3)])
 def test_unknown_identities_are_refused(world, a, b):
-    seen, found, weighed = world
+    seen, found, model = world
     with pytest.raises(MalformedError, match="there is no identity"):
-        Explainer(seen, found, weighed, prior_bits=0.0).explain(a, b)
+        Explainer(seen, found, model).explain(a, b)
 
 
 def test_an_identity_is_not_linked_to_itself(world):
-    seen, found, weighed = world
+    seen, found, model = world
     with pytest.raises(MalformedError, match="itself"):
-        Explainer(seen, found, weighed, prior_bits=0.0).against(4, 4)
+        Explainer(seen, found, model).against(4, 4)
 
 
 SMALL = (
@@ -101,11 +97,18 @@ def village():
         seen.connection.execute("INSERT INTO identities SELECT i, 'p' || i, NULL FROM range(4) t(i)")
         seen.connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         found = features(seen)
-        weighed = [
-            Weighed(comparison=item, bits=tuple(float(level) - 1 for level in range(item.levels)))
+        trained = tuple(
+            TrainedComparison(
+                comparison=item,
+                m=tuple(2.0 ** (level - 1) / 10_000 for level in range(item.levels)),
+                u=(0.0001,) * item.levels,
+                weight=1.0,
+                bits=tuple(float(level - 1) for level in range(item.levels)),
+            )
             for item in comparisons(found, seed=2)
-        ]
-        yield Explainer(seen, found, weighed, prior_bits=-1.0)
+        )
+        model = TrainedModel(prior=1 / 3, shift=0.0, comparisons=trained, seed=2, identities=4, hard_pairs=1)
+        yield Explainer(seen, found, model)
 
 
 def test_levels_are_said_in_words_and_cite_both_sides(village):
@@ -115,7 +118,7 @@ def test_levels_are_said_in_words_and_cite_both_sides(village):
     assert bars["size"].words.startswith("apart by a factor of 2")
     assert "most in DE" in bars["place"].words
     assert (bars["place"].refs_a, bars["place"].refs_b) == ((10,), (12,))
-    note = bars["note"]
+    note = bars["note_words"]
     assert "fox" in note.words
     assert "bits of rarity" in note.words
     assert (note.refs_a, note.refs_b) == ((10,), (12,))
@@ -133,7 +136,7 @@ def test_activity_in_the_same_seconds_speaks_against(village):
 def test_hours_far_apart_and_dealing_with_each_other_speak_against(village):
     found = {item.kind: item for item in village.against(2, 3)}
     assert found["face each other"].refs_a == (14,)
-    assert found["hours far apart"].words .startswith("middle of the active hours: 11 h 59")
+    assert found["hours far apart"].words.startswith("middle of the active hours: 11 h 59")
     assert "simultaneous" not in found
 
 
