@@ -103,6 +103,10 @@ class Measures:
     """Chance that at least one of the ten best is a sibling."""
     credible: int
     """How many of the best candidates hold a sibling with chance 0.9, given that there is one."""
+    likely: int
+    """How many candidates are in the smallest set of outcomes, nobody among them, that holds 0.9."""
+    likely_nobody: bool
+    """Whether nobody is in that set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +191,7 @@ def measures(outcome: Posterior, *, identities: int) -> Measures:
     """Return the figures of a posterior among N `identities`, the identity itself with them."""
     entropy = _entropy(outcome)
     largest = max(float((outcome.masses / outcome.counts).max(initial=0.0)), outcome.nobody)
+    likely, likely_nobody = _likely(outcome)
     return Measures(
         nobody=outcome.nobody,
         expected_siblings=float((outcome.counts * outcome.chances).sum()),
@@ -197,6 +202,8 @@ def measures(outcome: Posterior, *, identities: int) -> Measures:
         guess_1=_guess(outcome, 1),
         guess_10=_guess(outcome, 10),
         credible=_credible(outcome),
+        likely=likely,
+        likely_nobody=likely_nobody,
     )
 
 
@@ -224,13 +231,24 @@ def _guess(outcome: Posterior, tries: int) -> float:
 
 def _credible(outcome: Posterior) -> int:
     """Return the least k such that the k best hold 0.9 of the mass outside nobody."""
-    if not outcome.missed.size:
+    return _least(outcome, CREDIBLE * float(outcome.masses.sum()))
+
+
+def _likely(outcome: Posterior) -> tuple[int, bool]:
+    """Return the smallest set of outcomes that holds 0.9: its candidates, and whether nobody is in it."""
+    above = int(np.count_nonzero(outcome.masses > outcome.nobody * outcome.counts))
+    held = -float(np.expm1(outcome.missed[above - 1])) if above else 0.0
+    if held >= CREDIBLE:
+        return _least(outcome, CREDIBLE), False
+    return max(int(outcome.counts[:above].sum()), _least(outcome, CREDIBLE - outcome.nobody)), True
+
+
+def _least(outcome: Posterior, mass: float) -> int:
+    """Return the least k such that the k best hold this mass; 0 for no mass, all where they hold less."""
+    if mass <= 0.0 or not outcome.missed.size:
         return 0
-    somebody = -float(np.expm1(outcome.missed[-1]))
-    if somebody <= 0.0:
-        return 0
-    # A hair of slack: a set that lacks the last digit of 0.9 is not made larger for it.
-    wanted = float(np.log1p(-CREDIBLE * somebody)) * (1.0 - 1e-12)
+    # A hair of slack: a set that lacks the last digit is not made larger for it.
+    wanted = float(np.log1p(-mass)) * (1.0 - 1e-12)
     at = min(int(np.searchsorted(-outcome.missed, -wanted)), outcome.missed.size - 1)
     before = float(outcome.missed[at - 1]) if at else 0.0
     with np.errstate(divide="ignore"):

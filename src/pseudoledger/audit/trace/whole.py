@@ -24,6 +24,7 @@ from pseudoledger.audit.trace.anonymity import (
     posterior,
     tally,
 )
+from pseudoledger.audit.trace.features import Booleans
 from pseudoledger.audit.trace.scan import Scanner
 
 SAMPLE = 500
@@ -44,6 +45,8 @@ class Figures:
     guess_1: Reals
     guess_10: Reals
     credible: Integers
+    likely: Integers
+    likely_nobody: Booleans
 
     def one(self, at: int) -> Measures:
         """Return the figures of one identity, by its place."""
@@ -178,6 +181,13 @@ def blocked_figures(links: Linked, *, rest_expected: float) -> Figures:
         own = np.where(nobody > 0.0, nobody * np.log2(nobody), 0.0)
     entropy = np.maximum(0.0, -(np.add.reduceat(terms, starts) + own))
     largest = np.maximum(np.maximum.reduceat(masses / groups.counts, starts), nobody)
+    wide = np.diff(groups.starts)
+    # Outcomes that are likelier than nobody come before it in the smallest set.
+    above = masses > np.repeat(nobody, wide) * groups.counts
+    held = np.add.reduceat(np.where(above, masses, 0.0), starts)
+    alone = held >= CREDIBLE
+    likely = _least(groups, each, before, np.where(alone, CREDIBLE, CREDIBLE - nobody))
+    taken = np.where(alone, 0, np.add.reduceat(np.where(above, groups.counts, 0), starts))
     return Figures(
         identities=np.arange(count),
         nobody=nobody,
@@ -188,7 +198,9 @@ def blocked_figures(links: Linked, *, rest_expected: float) -> Figures:
         min_entropy_bits=np.maximum(0.0, -np.log2(largest)),
         guess_1=_guesses(groups, each, 1),
         guess_10=_guesses(groups, each, 10),
-        credible=_credible(groups, each, before),
+        credible=_least(groups, each, before, CREDIBLE * -np.expm1(groups.missed[ends])),
+        likely=np.maximum(likely, taken),
+        likely_nobody=~alone,
     )
 
 
@@ -233,9 +245,10 @@ def _guesses(groups: _Groups, each: Reals, tries: int) -> Reals:
     return found
 
 
-def _credible(groups: _Groups, each: Reals, before: Reals) -> Integers:
-    somebody = -np.expm1(groups.missed[groups.starts[1:] - 1])
-    wanted = np.repeat(np.log1p(-CREDIBLE * somebody) * (1.0 - 1e-12), np.diff(groups.starts))
+def _least(groups: _Groups, each: Reals, before: Reals, mass: Reals) -> Integers:
+    """Return, per identity, the least number of best candidates that hold the mass."""
+    # log1p(-mass) is positive for a mass below zero: then nothing is needed.
+    wanted = np.repeat(np.log1p(-mass) * (1.0 - 1e-12), np.diff(groups.starts))
     with np.errstate(divide="ignore", invalid="ignore"):
         needed = np.ceil((wanted - before) / each)
     needed = np.clip(np.nan_to_num(needed, nan=0.0), 0.0, groups.counts)

@@ -63,6 +63,8 @@ def test_three_candidates_computed_by_hand():
     assert result.expected_siblings == pytest.approx(1.5)
     # 0.9 of 29/32 is 0.8156: the first alone holds 0.75, two hold 0.875.
     assert result.credible == 2
+    # Of all outcomes 3/4, 1/8, 3/32, 1/32 the three likeliest hold 31/32; nobody is the third.
+    assert (result.likely, result.likely_nobody) == (2, True)
 
 
 def test_equal_candidates_hide_among_each_other():
@@ -115,7 +117,7 @@ def test_certainty_leaves_nobody_out():
     result = figures([math.inf, 3.0, math.inf])
     assert result.nobody == 0.0
     assert result.guess_1 == 1.0
-    assert result.credible == 1
+    assert (result.credible, result.likely, result.likely_nobody) == (1, 1, False)
     assert result.entropy_bits == pytest.approx(1.0)
 
 
@@ -211,6 +213,19 @@ def test_more_evidence_never_lowers_a_share(bits, data):
     before = posterior(tally(np.array(bits))).share(bits[at])
     after = posterior(tally(np.array(more))).share(more[at])
     assert after >= before * (1 - 1e-9)
+
+
+@given(bits_lists)
+def test_the_likely_outcomes_are_the_fewest_that_hold_nine_tenths(bits):
+    found = posterior(tally(np.array(bits)))
+    result = measures(found, identities=len(bits) + 1)
+    outcomes = sorted([*np.repeat(found.masses / found.counts, found.counts), found.nobody], reverse=True)
+    size = result.likely + result.likely_nobody
+    # Within a group of equals a share is the mean of what trying one after the other gives: hence a little slack.
+    single = found.counts.max(initial=1) == 1
+    if single and min(abs(sum(outcomes[:k]) - 0.9) for k in range(len(outcomes) + 1)) > 1e-9:
+        assert sum(outcomes[:size]) >= 0.9
+        assert sum(outcomes[: size - 1]) < 0.9
 
 
 @given(bits_lists)
