@@ -59,6 +59,18 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One of the best candidates."""
+
+    id: int
+    bits: float
+    chance: float
+    """That it is a sibling, whoever else is."""
+    share: float
+    """P(X = it)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Posterior:
     """The distribution of X under one prior, by groups of equal bits, the most first."""
 
@@ -79,6 +91,11 @@ class Posterior:
         if at == self.bits.size or self.bits[at] != bits:
             return 0.0
         return float(self.masses[at] / self.counts[at])
+
+    def candidate(self, identity: int, bits: float) -> Candidate:
+        """Return one that was counted with these bits, with its chance and share."""
+        at = int(np.searchsorted(-self.bits, -bits))
+        return Candidate(id=identity, bits=bits, chance=float(self.chances[at]), share=self.share(bits))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,18 +124,6 @@ class Measures:
     """How many candidates are in the smallest set of outcomes, nobody among them, that holds 0.9."""
     likely_nobody: bool
     """Whether nobody is in that set."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One of the best candidates."""
-
-    id: int
-    bits: float
-    chance: float
-    """That it is a sibling, whoever else is."""
-    share: float
-    """P(X = it)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,12 +302,6 @@ def anonymity(
         low=measures(posterior(candidates, shift=-BAND_BITS), identities=identities),
         high=measures(posterior(candidates, shift=BAND_BITS), identities=identities),
         leading=tuple(
-            Candidate(
-                id=int(labels[at]),
-                bits=float(bits[at]),
-                chance=float(-np.expm1(-_LN2 * np.logaddexp2(0.0, bits[at]))),
-                share=middle.share(float(bits[at])),
-            )
-            for at in rank(labels, bits, LEADING)
+            middle.candidate(int(labels[at]), float(bits[at])) for at in rank(labels, bits, LEADING)
         ),
     )

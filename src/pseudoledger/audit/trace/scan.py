@@ -32,6 +32,8 @@ Places = npt.NDArray[np.intp]
 
 RANGE_MAX = 1 << 16
 """Numbers spread wider than this are compared, not looked up: the table would not fit a processor's cache."""
+HARD_BITS = 8.0
+"""Bits of a hard link: odds of 256 to 1, since strangers may share a value that is no hub."""
 
 
 class _Part(Protocol):
@@ -44,19 +46,35 @@ class _Part(Protocol):
 class Scanner:
     """All that a scan needs of one set of features and one model. Nothing changes after it is made."""
 
-    def __init__(self, features: Features, model: TrainedModel) -> None:
-        """Make the tables."""
+    def __init__(
+        self,
+        features: Features,
+        model: TrainedModel,
+        *,
+        component: npt.NDArray[np.integer] | None = None,
+        hard_bits: float = HARD_BITS,
+    ) -> None:
+        """Make the tables; `component` is that of each identity by hard links (`hard.HardLinks.component`), int[N]."""
         self.count = features.count
+        self._component = component
+        self._alone = None if component is None else np.bincount(component)[component] == 1
+        self._hard_bits = hard_bits
         self._base = model.prior_bits + model.shift
         self._parts = tuple(_part(features, item) for item in model.comparisons)
 
     def scan(self, identity: int) -> Reals:
-        """Return the bits of every candidate, prior in them, float64[N], rounded to 10^-6; itself minus infinity."""
+        """Return the bits of every candidate, prior in them, float64[N], rounded to 10^-6; itself minus infinity.
+
+        Candidates in the same component by hard links have `hard_bits` at least.
+        """
         total = np.full(self.count, self._base)
         room = np.empty(self.count)
         for part in self._parts:
             part.add(identity, total, room)
         np.round(total, ROUND, out=total)
+        if self._component is not None and self._alone is not None and not self._alone[identity]:
+            joined = np.flatnonzero(self._component == self._component[identity])
+            total[joined] = np.maximum(total[joined], self._hard_bits)
         total[identity] = -np.inf
         return total
 

@@ -67,3 +67,17 @@ def test_without_comparisons_all_candidates_are_alike(world):
     found, _ = world
     bits = Scanner(found, any_model(found, (), shift=0.0, prior=0.5)).scan(3)
     assert (np.delete(bits, 3) == 0.0).all()
+
+
+def test_hard_links_count_for_their_bits_at_least(world):
+    found, model = world
+    component = np.arange(COUNT)
+    component[[5, 9, 70]] = 5
+    plain = Scanner(found, model)
+    joined = Scanner(found, model, component=component, hard_bits=3.0)
+    bits = joined.scan(9)
+    assert (bits[[5, 70]] == np.maximum(plain.scan(9)[[5, 70]], 3.0)).all()
+    assert bits[9] == -np.inf
+    others = np.delete(np.arange(COUNT), [5, 9, 70])
+    assert (bits[others] == plain.scan(9)[others]).all()
+    assert (joined.scan(6) == plain.scan(6)).all()
