@@ -42,8 +42,8 @@ SAMPLE_PAIRS = 200_000
 """Random pairs from which thresholds are taken."""
 SHARES = (0.5, 0.25, 0.1, 0.04, 0.015)
 """A threshold is met by at most this share of random pairs (but for ties)."""
-OVERLAP_BITS = (0.001, 3.0, 6.0, 9.0, 13.0, 18.0, 25.0)
-"""Thresholds of OVERLAP and CATEGORY, in bits of shared surprisal."""
+OVERLAP_BITS = (0.0, 3.0, 6.0, 9.0, 13.0, 18.0, 25.0)
+"""Thresholds of OVERLAP and CATEGORY, in bits of shared surprisal; 0 stands for anything shared."""
 SUPPORT = 5
 """Records from which a habit is told from chance."""
 
@@ -176,7 +176,7 @@ def _level(
 
 def _thresholds(feature: Feature, a: Integers, b: Integers) -> tuple[int, ...]:
     if feature.shape in {Shape.OVERLAP, Shape.CATEGORY}:
-        return tuple(round(1_000 * bits) or 1 for bits in OVERLAP_BITS)
+        return tuple(max(1, round(1_000 * bits)) for bits in OVERLAP_BITS)
     known = feature.data.known[a] & feature.data.known[b]
     likeness = likeness_of_pairs(feature, a[known], b[known])
     if not len(likeness):
@@ -203,20 +203,19 @@ def likeness_sql(comparison: Comparison, left: str, right: str) -> str:
             return f"coalesce(list_sum({shared}), 0)"
 
 
-def level_conditions(
-    comparison: Comparison, column_left: str, column_right: str, seen: str
-) -> tuple[str, ...]:
-    """Return the SQL condition of each level from the highest down to 1, to be asked in this order.
+def level_conditions(comparison: Comparison, left: str, right: str, seen: str) -> tuple[str, ...]:
+    """Return the SQL condition of level 0, 1, ... up to the last but one, to be asked in this order; the last is ELSE.
 
-    `seen` is SQL for the records on the thinner side. Level 0 is what meets none of them; the condition for -1 is
-    that either column is NULL, to be asked first.
+    `left` and `right` are the columns, neither NULL (level -1 is asked first); `seen` is SQL for the records on the
+    thinner side. Most pairs are little alike, so asking from below computes the likeness about twice a pair.
     """
-    likeness = likeness_sql(comparison, column_left, column_right)
-    sign = "<=" if comparison.is_distance else ">="
-    met = [f"{likeness} {sign} {threshold}" for threshold in reversed(comparison.thresholds)]
+    likeness = likeness_sql(comparison, left, right)
+    sign = ">" if comparison.is_distance else "<"
+    below = [f"{likeness} {sign} {threshold}" for threshold in comparison.thresholds]
     if comparison.shape in {Shape.OVERLAP, Shape.CATEGORY}:
-        met = [f"list_has_any({column_left}, {column_right}) AND {condition}" for condition in met]
+        below[0] = f"NOT list_has_any({left}, {right})"
     if not comparison.support:
-        return tuple(met)
-    rich = f"{seen} >= {comparison.support}"
-    return (*(f"{rich} AND {condition}" for condition in met), rich, *met)
+        return tuple(below)
+    thin = f"{seen} < {comparison.support}"
+    # CASE keeps the likeness from being computed where the thin side has records enough; AND would not.
+    return (*(f"CASE WHEN {thin} THEN {condition} ELSE false END" for condition in below), thin, *below)

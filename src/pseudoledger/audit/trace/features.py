@@ -40,13 +40,17 @@ HOURS = 24
 PROFILE_VALUES = 64
 """A category with at most this many values is compared as a profile, one with more as a set."""
 PROFILE_LENGTH = 127
-ITEMS_MAX = 24
+ITEMS_MAX = 10
 """An identity keeps at most this many items of a set: those it uses most."""
 WEIGHT_BITS = 16
 WEIGHT_MAX = (1 << WEIGHT_BITS) - 1
 SCALE = 1_000
 """Numbers are kept in thousandths: of a doubling (log), or of the field's interquartile range."""
 CLAMP = 1_000_000
+HABIT_RECORDS, HABIT_SHARE = 2, 0.1
+"""An item is a habit of an identity that used it so often, and in this share of its uses of any item."""
+FEW_USES = 8
+"""Of an identity that used fewer items in all, each counts as a habit."""
 SPREAD_RECORDS = 3
 """With fewer records than this, a spread, a gap or a weekday share is not known."""
 
@@ -140,9 +144,9 @@ def features(observations: Observations) -> Features:
             case FieldKind.NUMERIC:
                 found.extend(_number(connection, field, count))
             case FieldKind.CATEGORY:
-                found.append(_category(connection, field, count))
+                found.extend(_category(connection, field, count))
             case FieldKind.TEXT:
-                found.append(_text(connection, field, count))
+                found.extend(_text(connection, field, count))
     kept = tuple(item for item in found if int(item.data.known.sum()) >= 2)
     result = Features(connection=connection, count=count, seen=seen, items=kept)
     _write(result)
@@ -250,8 +254,7 @@ def _number(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> 
     else:
         row = connection.execute(
             f"SELECT quantile_disc({column}, 0.25), quantile_disc({column}, 0.75) FROM records"  # noqa: S608 - checked name
-        ).fetchone()
-        assert row is not None
+        ).fetchall()[0]
         width = abs((row[1] or 0.0) - (row[0] or 0.0)) or abs(row[0] or 0.0) or 1.0
         value = f"{SCALE} * {column} / {width!r}"
         unit = f"1/1000 of {width:.6g}{' ' + field.unit if field.unit else ''}"
@@ -276,71 +279,93 @@ def _number(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> 
     yield made(count, ids, spread, n >= SPREAD_RECORDS)
 
 
-def _category(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> Feature:
-    got = connection.execute(
-        f"""WITH c AS (SELECT id, {field.name} AS value, count(*) AS n FROM records
-            WHERE {field.name} IS NOT NULL GROUP BY ALL),
-            v AS (SELECT value, row_number() OVER (ORDER BY value) - 1 AS code FROM (SELECT DISTINCT value FROM c))
-        SELECT c.id, v.code, c.n FROM c JOIN v USING (value) ORDER BY c.id, v.code"""  # noqa: S608 - checked name
-    ).fetchnumpy()
-    labels = tuple(
-        value
-        for (value,) in connection.execute(
-            f"SELECT DISTINCT {field.name} AS v FROM records WHERE v IS NOT NULL ORDER BY v"  # noqa: S608 - the same
-        ).fetchall()
+def _category(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> Iterator[Feature]:
+    """A profile where the values are few; else sets, of one value each where no identity has more than one."""
+    used = _counted(
+        connection,
+        f"SELECT id, {field.name} AS item, count(*) AS n FROM records WHERE {field.name} IS NOT NULL GROUP BY ALL",  # noqa: S608 - checked name
+        count,
     )
-    ids, codes, number = got["id"].astype(np.int64), got["code"].astype(np.int64), got["n"].astype(np.int64)
     plain = field.name.replace("_", " ")
-    if len(labels) <= PROFILE_VALUES and field.reveals != "counterparty":
-        table = np.zeros((count, len(labels)))
-        table[ids, codes] = number
-        having = np.maximum((table > 0).sum(axis=0), 1)
-        # Rare values say more: a value that everybody has keeps a small weight, so that it still counts as seen.
-        weights = 0.25 + np.log2(max(count, 1) / having)
-        return Feature(
-            name=field.name,
-            label=plain,
-            shape=Shape.PROFILE,
-            fields=(field.name,),
-            reveals=field.reveals,
-            unit="share",
-            data=_directions(np.sqrt(table) * weights, labels),
-        )
-    single = bool(len(ids)) and bool((np.bincount(ids, minlength=count) <= 1).all())
-    return Feature(
+    if len(used.labels) > PROFILE_VALUES or field.reveals == "counterparty":
+        yield from _sets(used, field.name, plain, field)
+        return
+    table = np.zeros((count, len(used.labels)))
+    table[used.ids, used.codes] = used.number
+    having = np.maximum((table > 0).sum(axis=0), 1)
+    # Rare values say more: a value that everybody has keeps a small weight, so that it still counts as seen.
+    weights = 0.25 + np.log2(max(count, 1) / having)
+    yield Feature(
         name=field.name,
         label=plain,
+        shape=Shape.PROFILE,
+        fields=(field.name,),
+        reveals=field.reveals,
+        unit="share",
+        data=_directions(np.sqrt(table) * weights, used.labels),
+    )
+
+
+def _text(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> Iterator[Feature]:
+    """Words of a text (letters, made small, two or more) and its pattern: runs of A, a, 9 and the signs between."""
+    plain = field.name.replace("_", " ")
+    words = _counted(
+        connection,
+        rf"""WITH w AS (SELECT id, unnest(list_distinct(regexp_extract_all(lower({field.name}), '\p{{L}}{{2,}}'))) AS item
+            FROM records WHERE {field.name} IS NOT NULL) SELECT id, item, count(*) AS n FROM w GROUP BY ALL""",  # noqa: S608 - the same
+        count,
+    )
+    yield from _sets(words, f"{field.name}_words", f"words of {plain}", field)
+    patterns = _counted(
+        connection,
+        rf"""WITH w AS (SELECT id, regexp_replace(regexp_replace(regexp_replace({field.name},
+                '\p{{N}}+', '9', 'g'), '\p{{Lu}}+', 'A', 'g'), '[^\p{{Lu}}\P{{L}}]+', 'a', 'g') AS item
+            FROM records WHERE {field.name} IS NOT NULL) SELECT id, item, count(*) AS n FROM w GROUP BY ALL""",  # noqa: S608 - the same
+        count,
+    )
+    yield from _sets(patterns, f"{field.name}_pattern", f"pattern of {plain}", field)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Used:
+    """How often each identity used each item; by id, then code. Codes are in the order of the labels."""
+
+    count: int
+    ids: Integers
+    codes: Integers
+    number: Integers
+    labels: tuple[str, ...]
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, query: str, count: int) -> _Used:
+    """Run a query for (id, item, n) and give the items codes."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE used AS {query}")
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE used_items AS SELECT item, row_number() OVER (ORDER BY item) - 1 AS code"
+        " FROM (SELECT DISTINCT item FROM used)"
+    )
+    got = connection.execute(
+        "SELECT id, code, n FROM used JOIN used_items USING (item) ORDER BY id, code"
+    ).fetchnumpy()
+    items = connection.execute("SELECT item FROM used_items ORDER BY code").fetchall()
+    connection.execute("DROP TABLE used; DROP TABLE used_items")
+    ids, codes, number = (got[name].astype(np.int64) for name in ("id", "code", "n"))
+    return _Used(count=count, ids=ids, codes=codes, number=number, labels=tuple(item for (item,) in items))
+
+
+def _sets(used: _Used, name: str, label: str, field: Field) -> Iterator[Feature]:
+    """The items that are habits of an identity; of one that used few, all."""
+    total = np.bincount(used.ids, weights=used.number, minlength=used.count)[used.ids]
+    single = bool((np.bincount(used.ids, minlength=used.count) <= 1).all())
+    habit = (used.number >= HABIT_RECORDS) & (used.number >= HABIT_SHARE * total)
+    yield Feature(
+        name=name,
+        label=label,
         shape=Shape.CATEGORY if single else Shape.OVERLAP,
         fields=(field.name,),
         reveals=field.reveals,
         unit="millibits",
-        data=_sets(ids, codes, number, labels, count),
-    )
-
-
-def _text(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> Feature:
-    r"""Words of a text (letters, small, two or more) and its pattern: runs of A, a, 9 with the signs between them."""
-    got = connection.execute(
-        rf"""WITH t AS (SELECT id, {field.name} AS text FROM records WHERE {field.name} IS NOT NULL),
-            w AS (SELECT id, unnest(list_distinct(regexp_extract_all(lower(text), '\p{{L}}{{2,}}'))) AS item FROM t
-                UNION ALL
-                SELECT id, '=' || regexp_replace(regexp_replace(regexp_replace(text,
-                    '\p{{N}}+', '9', 'g'), '\p{{Lu}}+', 'A', 'g'), '[^\p{{Lu}}\P{{L}}]+', 'a', 'g') FROM t),
-            c AS (SELECT id, item, count(*) AS n FROM w GROUP BY ALL),
-            d AS (SELECT item, row_number() OVER (ORDER BY item) - 1 AS code FROM c GROUP BY item HAVING count(*) > 1)
-        SELECT c.id, d.code, d.item, c.n FROM c JOIN d USING (item) ORDER BY c.id, d.code"""  # noqa: S608 - checked name
-    ).fetchnumpy()
-    ids, codes, number = got["id"].astype(np.int64), got["code"].astype(np.int64), got["n"].astype(np.int64)
-    first = np.unique(codes, return_index=True)[1]
-    labels = tuple(str(item) for item in got["item"][first])
-    return Feature(
-        name=field.name,
-        label=f"words and pattern of {field.name.replace('_', ' ')}",
-        shape=Shape.OVERLAP,
-        fields=(field.name,),
-        reveals=field.reveals,
-        unit="millibits",
-        data=_sets(ids, codes, number, labels, count),
+        data=_items(used, habit | (total < FEW_USES)),
     )
 
 
@@ -351,23 +376,25 @@ def _directions(table: npt.NDArray[np.float64], labels: tuple[str, ...]) -> Prof
     return Profile(rows=rows, known=known, labels=labels)
 
 
-def _sets(ids: Integers, codes: Integers, number: Integers, labels: tuple[str, ...], count: int) -> Items:
-    """Keep, per identity, the items used most (rarer first where equal), of those that two or more have."""
-    having = np.bincount(codes, minlength=len(labels)) if len(codes) else np.zeros(len(labels), np.int64)
-    known = np.zeros(count, np.bool_)
+def _items(used: _Used, chosen: Booleans) -> Items:
+    """Keep, per identity, the items used most (rarer first where equal) of those chosen that two or more have."""
+    ids, codes, number = used.ids[chosen], used.codes[chosen], used.number[chosen]
+    places = max(len(used.labels), 1)
+    having = np.bincount(codes, minlength=places)
+    known = np.zeros(used.count, np.bool_)
     known[ids] = True
-    shared = having[codes] > 1 if len(codes) else np.zeros(0, np.bool_)
+    shared = having[codes] > 1
     ids, codes, number = ids[shared], codes[shared], number[shared]
     order = np.lexsort((codes, having[codes], -number, ids))
     ids, codes = ids[order], codes[order]
-    starts = np.searchsorted(ids, np.arange(count))
-    kept = np.arange(len(ids)) - starts[ids] < ITEMS_MAX if len(ids) else np.zeros(0, np.bool_)
+    starts = np.searchsorted(ids, np.arange(used.count))
+    kept = np.arange(len(ids)) - starts[ids] < ITEMS_MAX
     ids, codes = ids[kept], codes[kept]
-    matrix = sparse.csr_array((np.ones(len(ids), np.int64), (ids, codes)), shape=(count, max(len(labels), 1)))
+    matrix = sparse.csr_array((np.ones(len(ids), np.int64), (ids, codes)), shape=(used.count, places))
     matrix.sort_indices()
-    surprisal = np.log2(max(count, 1) / np.maximum(having, 1)) if len(labels) else np.zeros(1)
-    weights = np.minimum(np.rint(1_000 * surprisal).astype(np.int64), WEIGHT_MAX)
-    return Items(matrix=matrix, columns=matrix.tocsc(), weights=weights, known=known, labels=labels)
+    surprisal = np.log2(max(used.count, 1) / np.maximum(having, 1))
+    weights = np.clip(np.rint(1_000 * surprisal).astype(np.int64), 1, WEIGHT_MAX)
+    return Items(matrix=matrix, columns=matrix.tocsc(), weights=weights, known=known, labels=used.labels)
 
 
 def _write(found: Features) -> None:

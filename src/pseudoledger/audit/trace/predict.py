@@ -1,0 +1,80 @@
+"""Predict: the bits of every candidate pair, by Splink on DuckDB, a chunk at a time.
+
+Splink computes the levels and adds up the model's bits; the sum is rounded to 1e-6, so it is the same as that of the
+scan of one identity in numpy (`TrainedModel.raw`). Result is the table
+
+    links(a INTEGER, b INTEGER, raw_bits DOUBLE, bits DOUBLE)
+
+a < b, ordered; raw as summed, bits calibrated and with the prior: log2 of the posterior odds of one party. The
+levels behind a link are not kept: `model.levels` gives them for the pairs that are asked for. A memory limit does
+not make a large join spill by itself, so the chunks are what bounds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from splink import Linker
+
+from pseudoledger.audit.trace.features import Features
+from pseudoledger.audit.trace.model import ROUND, TrainedModel, linker
+
+CHUNK = 500_000
+"""Pairs scored at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """How many pairs were scored and how many kept in the table `links`."""
+
+    scored: int
+    kept: int
+
+
+def predict(
+    features: Features, model: TrainedModel, *, keep_bits: float | None = None, chunk: int = CHUNK
+) -> Links:
+    """Score the pairs of the table `candidates` into the table `links`; keep those of `keep_bits` and more."""
+    connection = features.connection
+    connection.execute("CREATE OR REPLACE TABLE links(a INTEGER, b INTEGER, raw_bits DOUBLE, bits DOUBLE)")
+    row = connection.execute("SELECT count(*) FROM candidates").fetchall()
+    scored = int(row[0][0])
+    if scored and model.comparisons:
+        linking = linker(features, tuple(item.comparison for item in model.comparisons), model)
+        for start in range(0, scored, chunk):
+            _chunk(features, model, linking, start, min(start + chunk, scored), keep_bits)
+    elif scored and (keep_bits is None or model.prior_bits >= keep_bits):
+        connection.execute(
+            "INSERT INTO links SELECT a, b, 0, $bits FROM candidates ORDER BY a, b",
+            {"bits": model.prior_bits},
+        )
+    row = connection.execute("SELECT count(*) FROM links").fetchall()
+    return Links(scored=scored, kept=int(row[0][0]))
+
+
+def _chunk(
+    features: Features, model: TrainedModel, linking: Linker, start: int, end: int, keep: float | None
+) -> None:
+    connection = features.connection
+    connection.execute(
+        f"""CREATE OR REPLACE TABLE blocked_chunk AS
+        SELECT '0' AS match_key, a AS join_key_l, b AS join_key_r FROM candidates
+        WHERE rowid >= {start} AND rowid < {end}"""
+    )
+    table = linking._db_api.register("blocked_chunk", table_name=f"blocked_{start}")
+    linking.table_management.register_blocked_pairs_for_predict(table)
+    scored = linking.inference.predict(warning_mode="never")
+    got = connection.execute(
+        f"SELECT id_l AS a, id_r AS b, round(match_weight, {ROUND}) AS raw FROM {scored.physical_name} ORDER BY a, b"
+    ).fetchnumpy()
+    scored.drop_table_from_database_and_remove_from_cache()
+    bits = np.round(model.evidence(got["raw"]) + model.prior_bits, ROUND)
+    kept = np.ones(len(bits), np.bool_) if keep is None else bits >= keep
+    table = pa.table(
+        {"a": got["a"][kept], "b": got["b"][kept], "raw_bits": got["raw"][kept], "bits": bits[kept]}
+    )
+    connection.register("links_in", table)
+    connection.execute("INSERT INTO links SELECT a, b, raw_bits, bits FROM links_in")
+    connection.unregister("links_in")
