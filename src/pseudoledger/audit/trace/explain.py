@@ -1,8 +1,7 @@
 """Why two identities are taken for one party: a waterfall of bits, with the records it rests on, and what speaks against.
 
 A link's bits are a sum: the prior, one addend per comparison (log2(m / u) of the level that the pair reaches,
-Fellegi and Sunter 1969, times the weight that calibration gives the comparison because habits go together), and the
-shift of calibration at the end. `explain` shows each addend as a bar with the
+Fellegi and Sunter 1969, times the weight that the model gives the comparison), and what calibration puts right at the end. `explain` shows each addend as a bar with the
 level in words and the records of both sides (entry indexes of a ledger, row numbers of a table); the bars sum to
 the bits of the link within 10^-6. `against` looks for what the sum does not contain: activity of both in the same
 seconds, statements in which they face each other. How identities hang together is `tree`'s, what remains open is
@@ -100,9 +99,10 @@ class Explainer:
         for bar in found:
             bars.append(replace(bar, before=total, after=total + bar.bits))
             total += bar.bits
-        shift = self._model.shift
-        bars.append(_plain(CALIBRATION, _shift_words(shift), total, total + shift))
-        return Waterfall(a=a, b=b, bits=round(total + shift, ROUND), bars=tuple(bars))
+        raw = np.array([round(total - self._model.prior_bits, ROUND)])
+        bits = round(float(self._model.evidence(raw)[0]) + self._model.prior_bits, ROUND)
+        bars.append(_plain(CALIBRATION, _calibration_words(bits - total), total, bits))
+        return Waterfall(a=a, b=b, bits=bits, bars=tuple(bars))
 
     def against(self, a: int, b: int) -> tuple[Against, ...]:
         """Return what speaks against the pair, the unweighed first; raise MalformedError as `explain` does."""
@@ -266,11 +266,9 @@ def _plain(name: str, words: str, before: float, after: float) -> Bar:
     )
 
 
-def _shift_words(shift: float) -> str:
-    if not shift:
-        return "nothing to put right"
-    how = "too high" if shift < 0.0 else "too low"
-    return f"sums of this model came out {how}, measured on linked pairs against others"
+def _calibration_words(change: float) -> str:
+    how = "less" if change < 0.0 else "more"
+    return f"of pairs with this sum, {how} are one party than the sum says: habits go together"
 
 
 def _shared(feature: Feature, a: int, b: int) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ class Scanner:
         self._component = component
         self._alone = None if component is None else np.bincount(component)[component] == 1
         self._hard_bits = hard_bits
-        self._base = model.prior_bits + model.shift
+        self._model = model
         self._parts = tuple(_part(features, item) for item in model.comparisons)
 
     def scan(self, identity: int) -> Reals:
@@ -67,11 +67,13 @@ class Scanner:
 
         Candidates in the same component by hard links have `hard_bits` at least.
         """
-        total = np.full(self.count, self._base)
+        total = np.zeros(self.count)
         room = np.empty(self.count)
         for part in self._parts:
             part.add(identity, total, room)
         np.round(total, ROUND, out=total)
+        # The same two steps as `predict`, with the same rounding between them.
+        total = np.round(self._model.evidence(total) + self._model.prior_bits, ROUND)
         if self._component is not None and self._alone is not None and not self._alone[identity]:
             joined = np.flatnonzero(self._component == self._component[identity])
             total[joined] = np.maximum(total[joined], self._hard_bits)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pseudoledger.audit.trace.calibrate import Curve
 from pseudoledger.audit.trace.model import TrainedComparison, TrainedModel
 from pseudoledger.audit.trace.observations import Field, FieldKind, Source
 
@@ -43,7 +44,10 @@ def fill(seen, seed=5):
     seen.connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
-def any_model(features, comparisons, *, prior=0.01, shift=-1.5, seed=1):
+CURVE = Curve(knots=(-40.0, 0.0, 40.0), values=(-25.0, 1.0, 18.0))
+
+
+def any_model(features, comparisons, *, prior=0.01, curve=CURVE, seed=1):
     """A model whose bits are drawn from a seed: what it says is nonsense, how it is added up is not."""
     dice = np.random.default_rng(seed)
     trained = []
@@ -57,7 +61,7 @@ def any_model(features, comparisons, *, prior=0.01, shift=-1.5, seed=1):
         )
     return TrainedModel(
         prior=prior,
-        shift=shift,
+        curve=curve,
         comparisons=tuple(trained),
         seed=seed,
         identities=features.count,

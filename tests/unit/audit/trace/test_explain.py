@@ -1,7 +1,8 @@
 """Waterfalls sum to the link, cite what they rest on, and what speaks against is found."""
 
+import numpy as np
 import pytest
-from seeded import COUNT, FIELDS, SOURCE, any_model, fill
+from seeded import COUNT, CURVE, FIELDS, SOURCE, any_model, fill
 
 from pseudoledger.audit.trace.compare import comparisons
 from pseudoledger.audit.trace.explain import Explainer
@@ -31,7 +32,9 @@ def test_the_bars_sum_to_the_bits_of_the_link(world):
         assert sum(bar.bits for bar in link.bars) == pytest.approx(link.bits, abs=1e-6)
         assert link.bits == pytest.approx(scanner.scan(a)[b], abs=1e-6)
         assert [link.bars[0].name, link.bars[-1].name] == ["prior", "calibration"]
-        assert [link.bars[0].bits, link.bars[-1].bits] == pytest.approx([model.prior_bits, model.shift])
+        assert link.bars[0].bits == model.prior_bits
+        raw = sum(bar.bits for bar in link.bars[1:-1])
+        assert link.bars[-1].bits == pytest.approx(float(model.curve(np.array(raw))) - raw, abs=1e-5)
         for bar, following in zip(link.bars, link.bars[1:], strict=False):
             assert bar.after == pytest.approx(bar.before + bar.bits)
             assert following.before == bar.after
@@ -107,7 +110,9 @@ def village():
             )
             for item in comparisons(found, seed=2)
         )
-        model = TrainedModel(prior=1 / 3, shift=0.0, comparisons=trained, seed=2, identities=4, hard_pairs=1)
+        model = TrainedModel(
+            prior=1 / 3, curve=CURVE, comparisons=trained, seed=2, identities=4, hard_pairs=1
+        )
         yield Explainer(seen, found, model)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from seeded import COUNT, FIELDS, SOURCE, any_model, fill
+from seeded import COUNT, CURVE, FIELDS, SOURCE, any_model, fill
 
 from pseudoledger.audit.trace import scan
 from pseudoledger.audit.trace.compare import comparisons, levels_of_one
@@ -20,10 +20,11 @@ def world():
 
 
 def by_definition(found, model, identity):
-    total = np.full(found.count, model.prior_bits + model.shift)
+    raw = np.zeros(found.count)
     for item in model.comparisons:
         levels = levels_of_one(found, item.comparison, identity)
-        total += [0.0 if level < 0 else item.bits[level] for level in levels]
+        raw += [0.0 if level < 0 else item.bits[level] for level in levels]
+    total = model.curve(raw) + model.prior_bits
     total[identity] = -np.inf
     return total
 
@@ -59,14 +60,14 @@ def test_numbers_over_a_wide_range_are_compared_one_by_one(world, monkeypatch):
 def test_an_identity_of_which_nothing_is_known_keeps_the_prior(world):
     found, model = world
     bits = Scanner(found, model).scan(COUNT - 1)
-    assert (np.delete(bits, COUNT - 1) == round(model.prior_bits + model.shift, 6)).all()
+    assert (np.delete(bits, COUNT - 1) == round(model.prior_bits + CURVE.values[1], 6)).all()
     assert bits[COUNT - 1] == -np.inf
 
 
 def test_without_comparisons_all_candidates_are_alike(world):
     found, _ = world
-    bits = Scanner(found, any_model(found, (), shift=0.0, prior=0.5)).scan(3)
-    assert (np.delete(bits, 3) == 0.0).all()
+    bits = Scanner(found, any_model(found, (), prior=0.5)).scan(3)
+    assert (np.delete(bits, 3) == CURVE.values[1]).all()
 
 
 def test_hard_links_count_for_their_bits_at_least(world):
