@@ -27,6 +27,7 @@ from pseudoledger.audit.trace.features import (
     Shape,
 )
 from pseudoledger.audit.trace.model import ROUND, TrainedComparison, TrainedModel
+from pseudoledger.errors import MalformedError
 
 Places = npt.NDArray[np.intp]
 
@@ -53,9 +54,23 @@ class Scanner:
         *,
         component: npt.NDArray[np.integer] | None = None,
         hard_bits: float = HARD_BITS,
+        prior: float | None = None,
     ) -> None:
-        """Make the tables; `component` is that of each identity by hard links (`hard.HardLinks.component`), int[N]."""
+        """Make the tables.
+
+        `component` is that of each identity by hard links (`hard.HardLinks.component`), int[N]. `prior` stands in for
+        the model's own: vantage points are compared under one prior, since it is a fact of the world and not of who
+        looks. Raise MalformedError for a prior that is not between 0 and 1.
+        """
+        if prior is not None and not 0.0 < prior < 1.0:
+            raise MalformedError(
+                f"a prior of {prior} is no probability between 0 and 1",
+                hint="it is the chance that two identities drawn at random are one party: about siblings / N",
+            )
         self.count = features.count
+        self._prior_bits = (
+            model.prior_bits if prior is None else round(float(np.log2(prior / (1 - prior))), ROUND)
+        )
         self._component = component
         self._alone = None if component is None else np.bincount(component)[component] == 1
         self._hard_bits = hard_bits
@@ -73,7 +88,7 @@ class Scanner:
             part.add(identity, total, room)
         np.round(total, ROUND, out=total)
         # The same two steps as `predict`, with the same rounding between them.
-        total = np.round(self._model.evidence(total) + self._model.prior_bits, ROUND)
+        total = np.round(self._model.evidence(total) + self._prior_bits, ROUND)
         if self._component is not None and self._alone is not None and not self._alone[identity]:
             joined = np.flatnonzero(self._component == self._component[identity])
             total[joined] = np.maximum(total[joined], self._hard_bits)

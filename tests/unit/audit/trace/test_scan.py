@@ -9,6 +9,7 @@ from pseudoledger.audit.trace.compare import comparisons, levels_of_one
 from pseudoledger.audit.trace.features import features
 from pseudoledger.audit.trace.observations import Observations
 from pseudoledger.audit.trace.scan import Scanner
+from pseudoledger.errors import MalformedError
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +83,14 @@ def test_hard_links_count_for_their_bits_at_least(world):
     others = np.delete(np.arange(COUNT), [5, 9, 70])
     assert (bits[others] == plain.scan(9)[others]).all()
     assert (joined.scan(6) == plain.scan(6)).all()
+
+
+def test_another_prior_moves_all_candidates_alike(world):
+    found, model = world
+    own = Scanner(found, model).scan(3)
+    other = Scanner(found, model, prior=0.5).scan(3)
+    apart = np.delete(other - own, 3)
+    assert apart == pytest.approx(np.full(COUNT - 1, -model.prior_bits), abs=2e-6)
+    for wrong in (0.0, 1.0, -0.1):
+        with pytest.raises(MalformedError, match="no probability"):
+            Scanner(found, model, prior=wrong)
