@@ -47,7 +47,7 @@ def candidates(features: Features, *, limit: int | None = None) -> Candidates:
         "CREATE OR REPLACE TABLE block_keys(rule SMALLINT, x BIGINT, y BIGINT, band INTEGER, id INTEGER)"
     )
     for place, query in enumerate(_rules(features)):
-        connection.execute(f"INSERT INTO block_keys SELECT {place}, x, y, band, id FROM ({query})")  # noqa: S608 - own words
+        connection.execute(f"INSERT INTO block_keys SELECT {place}, x, y, band, id FROM ({query})")
     connection.execute(
         "CREATE OR REPLACE TABLE blocks AS SELECT rule, x, y, band, count(*) AS n FROM block_keys GROUP BY ALL HAVING n > 1"
     )
@@ -110,10 +110,10 @@ def _rules(features: Features) -> list[str]:
 def _twos(item: Feature, bands: str, profiles: list[Feature]) -> list[str]:
     rarest = f"list_sort({item.name}, 'DESC')[1:{PAIRED_ITEMS}]"
     two = f"""SELECT id, s.v AS x, t.v AS y FROM (SELECT id, unnest({rarest}) AS v FROM features) s
-        JOIN (SELECT id, unnest({rarest}) AS v FROM features) t USING (id) WHERE s.v < t.v"""  # noqa: S608 - own words
-    found = [f"SELECT x, y, unnest({bands}) AS band, id FROM ({two}) JOIN features USING (id)"]  # noqa: S608 - the same
+        JOIN (SELECT id, unnest({rarest}) AS v FROM features) t USING (id) WHERE s.v < t.v"""
+    found = [f"SELECT x, y, unnest({bands}) AS band, id FROM ({two}) JOIN features USING (id)"]
     found.extend(
-        f"SELECT x, y, {_main(profile)} AS band, id FROM ({two}) JOIN features USING (id) WHERE {profile.name} IS NOT NULL"  # noqa: S608 - the same
+        f"SELECT x, y, {_main(profile)} AS band, id FROM ({two}) JOIN features USING (id) WHERE {profile.name} IS NOT NULL"
         for profile in profiles
         if profile.reveals == "place"
     )
@@ -126,7 +126,7 @@ def _across(sets: list[Feature], bands: str) -> list[str]:
     return [
         f"""SELECT x, y, unnest({bands}) AS band, id FROM
             (SELECT id, unnest({one.name}) AS x FROM features) s JOIN
-            (SELECT id, unnest({other.name}) AS y FROM features) t USING (id) JOIN features USING (id)"""  # noqa: S608 - own words
+            (SELECT id, unnest({other.name}) AS y FROM features) t USING (id) JOIN features USING (id)"""
         for place, one in enumerate(habits)
         for other in habits[place + 1 :]
     ]
@@ -139,4 +139,4 @@ def _main(profile: Feature) -> str:
 
 def _profile(profiles: list[Feature], bands: str) -> str:
     key = "hash(" + ", ".join(f"coalesce({_main(profile)}, 0)" for profile in profiles) + ")"
-    return f"SELECT ({key} >> 1)::BIGINT AS x, 1 AS y, unnest({bands}) AS band, id FROM features"  # noqa: S608 - own words
+    return f"SELECT ({key} >> 1)::BIGINT AS x, 1 AS y, unnest({bands}) AS band, id FROM features"

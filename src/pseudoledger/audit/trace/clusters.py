@@ -101,7 +101,11 @@ def _by_mean(
 ) -> Integers:
     """Split each component of `label` where the mean bits between its groups are too few."""
     order = np.argsort(label, kind="stable")
-    groups = [part for part in np.split(order, np.flatnonzero(np.diff(label[order])) + 1) if 2 < len(part) <= size_max]
+    groups = [
+        part
+        for part in np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+        if 2 < len(part) <= size_max
+    ]
     if not groups:
         return label
     ends = [np.triu_indices(len(part), 1) for part in groups]

@@ -168,7 +168,7 @@ def _times(connection: duckdb.DuckDBPyConnection, count: int) -> Iterator[Featur
         SELECT id, count(*) AS n, count(*) FILTER (weekday < 5) AS working,
             sum(CAST(round(1e6 * cos(2 * pi() * minute / {DAY_MINUTES})) AS BIGINT))::BIGINT AS x,
             sum(CAST(round(1e6 * sin(2 * pi() * minute / {DAY_MINUTES})) AS BIGINT))::BIGINT AS y
-        FROM t GROUP BY id ORDER BY id"""  # noqa: S608 - constants of this file
+        FROM t GROUP BY id ORDER BY id"""
     ).fetchnumpy()
     ids, number = got["id"], got["n"].astype(np.int64)
     angle = np.arctan2(got["y"].astype(np.float64), got["x"].astype(np.float64))
@@ -184,7 +184,7 @@ def _times(connection: duckdb.DuckDBPyConnection, count: int) -> Iterator[Featur
         f"""WITH t AS (SELECT id, "at" - lag("at") OVER (PARTITION BY id ORDER BY "at") AS gap FROM records
                 WHERE "at" IS NOT NULL),
             g AS (SELECT id, CAST(round({SCALE} * log2(gap + 60)) AS BIGINT) AS q FROM t WHERE gap IS NOT NULL)
-        SELECT id, count(*) AS n, sum(q)::BIGINT AS q FROM g GROUP BY id ORDER BY id"""  # noqa: S608 - the same
+        SELECT id, count(*) AS n, sum(q)::BIGINT AS q FROM g GROUP BY id ORDER BY id"""
     ).fetchnumpy()
     number = got["n"].astype(np.int64)
     yield _scalar("gap", "usual gap between records", ("at",), "time", "1/1000 doubling of seconds")(
@@ -196,7 +196,7 @@ def _hours(connection: duckdb.DuckDBPyConnection, count: int) -> Feature:
     """Build the profile over 24 hours, each record spread over its neighbours by (1, 2, 1)."""
     got = connection.execute(
         f"""SELECT id, "at" % {DAY_SECONDS} // 3600 AS code, count(*) AS n FROM records WHERE "at" IS NOT NULL
-        GROUP BY ALL ORDER BY ALL"""  # noqa: S608 - the same
+        GROUP BY ALL ORDER BY ALL"""
     ).fetchnumpy()
     table = np.zeros((count, HOURS))
     table[got["id"], got["code"]] = got["n"]
@@ -239,7 +239,7 @@ class _ScalarOf:
         )
 
 
-def _scalar(
+def _scalar(  # noqa: PLR0917 - a column in its order
     name: str, label: str, fields: tuple[str, ...], reveals: str, unit: str, shape: Shape = Shape.NUMERIC
 ) -> _ScalarOf:
     return _ScalarOf(name=name, label=label, fields=fields, reveals=reveals, unit=unit, shape=shape)
@@ -253,7 +253,7 @@ def _number(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> 
         unit = "1/1000 doubling"
     else:
         row = connection.execute(
-            f"SELECT quantile_disc({column}, 0.25), quantile_disc({column}, 0.75) FROM records"  # noqa: S608 - checked name
+            f"SELECT quantile_disc({column}, 0.25), quantile_disc({column}, 0.75) FROM records"
         ).fetchall()[0]
         width = abs((row[1] or 0.0) - (row[0] or 0.0)) or abs(row[0] or 0.0) or 1.0
         value = f"{SCALE} * {column} / {width!r}"
@@ -262,7 +262,7 @@ def _number(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> 
         f"""WITH t AS (SELECT id, CAST(round(greatest(-{CLAMP}, least({CLAMP}, {value}))) AS BIGINT) AS q FROM records
             WHERE {column} IS NOT NULL AND isfinite({column}))
         SELECT id, count(q) AS n, sum(q)::BIGINT AS s, sum(q * q)::BIGINT AS ss FROM t WHERE q IS NOT NULL
-        GROUP BY id ORDER BY id"""  # noqa: S608 - checked name
+        GROUP BY id ORDER BY id"""
     ).fetchnumpy()
     ids, n, s, ss = (
         got["id"],
@@ -283,7 +283,7 @@ def _category(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -
     """A profile where the values are few; else sets, of one value each where no identity has more than one."""
     used = _counted(
         connection,
-        f"SELECT id, {field.name} AS item, count(*) AS n FROM records WHERE {field.name} IS NOT NULL GROUP BY ALL",  # noqa: S608 - checked name
+        f"SELECT id, {field.name} AS item, count(*) AS n FROM records WHERE {field.name} IS NOT NULL GROUP BY ALL",
         count,
     )
     plain = field.name.replace("_", " ")
@@ -312,7 +312,7 @@ def _text(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> It
     words = _counted(
         connection,
         rf"""WITH w AS (SELECT id, unnest(list_distinct(regexp_extract_all(lower({field.name}), '\p{{L}}{{2,}}'))) AS item
-            FROM records WHERE {field.name} IS NOT NULL) SELECT id, item, count(*) AS n FROM w GROUP BY ALL""",  # noqa: S608 - the same
+            FROM records WHERE {field.name} IS NOT NULL) SELECT id, item, count(*) AS n FROM w GROUP BY ALL""",
         count,
     )
     yield from _sets(words, f"{field.name}_words", f"words of {plain}", field)
@@ -320,7 +320,7 @@ def _text(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> It
         connection,
         rf"""WITH w AS (SELECT id, regexp_replace(regexp_replace(regexp_replace({field.name},
                 '\p{{N}}+', '9', 'g'), '\p{{Lu}}+', 'A', 'g'), '[^\p{{Lu}}\P{{L}}]+', 'a', 'g') AS item
-            FROM records WHERE {field.name} IS NOT NULL) SELECT id, item, count(*) AS n FROM w GROUP BY ALL""",  # noqa: S608 - the same
+            FROM records WHERE {field.name} IS NOT NULL) SELECT id, item, count(*) AS n FROM w GROUP BY ALL""",
         count,
     )
     yield from _sets(patterns, f"{field.name}_pattern", f"pattern of {plain}", field)
@@ -415,7 +415,7 @@ def _write(found: Features) -> None:
         for feature in found
     )
     found.connection.execute(
-        f"CREATE OR REPLACE TABLE features AS SELECT id, seen{', ' if casts else ''}{casts} FROM features_in ORDER BY id"  # noqa: S608
+        f"CREATE OR REPLACE TABLE features AS SELECT id, seen{', ' if casts else ''}{casts} FROM features_in ORDER BY id"
     )
     found.connection.unregister("features_in")
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -258,8 +259,7 @@ def _splink(
         ]
     generator = np.random.default_rng([seed, 3])
     u = [np.zeros(item.levels) for item in comparisons]
-    for _ in range(U_PAIRS // U_CHUNK):
-        one, other = random_pairs(features.count, U_CHUNK, generator)
+    for one, other in _pairs_for_u(features.count, generator):
         for place, item in enumerate(comparisons):
             levels = levels_of_pairs(features, item, one, other)
             u[place] += np.bincount(levels[levels >= 0], minlength=item.levels)
@@ -267,6 +267,16 @@ def _splink(
         TrainedComparison(comparison=item, m=tuple(m[place]), u=tuple(u[place].tolist()), weight=1.0, bits=())
         for place, item in enumerate(comparisons)
     )
+
+
+def _pairs_for_u(count: int, generator: np.random.Generator) -> Iterator[tuple[Integers, Integers]]:
+    """Yield all pairs where they are few, random ones where they are many, some at a time."""
+    if count * (count - 1) // 2 <= U_CHUNK:
+        one, other = np.triu_indices(count, 1)
+        yield one.astype(np.int64), other.astype(np.int64)
+        return
+    for _ in range(U_PAIRS // U_CHUNK):
+        yield random_pairs(count, U_CHUNK, generator)
 
 
 def _probability(value: object) -> float:

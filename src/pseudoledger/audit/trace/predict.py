@@ -54,7 +54,7 @@ def predict(
     return Links(scored=scored, kept=int(row[0][0]))
 
 
-def _chunk(
+def _chunk(  # noqa: PLR0917 - one step of `predict`
     features: Features, model: TrainedModel, linking: Linker, start: int, end: int, keep: float | None
 ) -> None:
     connection = features.connection
@@ -63,7 +63,7 @@ def _chunk(
         SELECT '0' AS match_key, a AS join_key_l, b AS join_key_r FROM candidates
         WHERE rowid >= {start} AND rowid < {end}"""
     )
-    table = linking._db_api.register("blocked_chunk", table_name=f"blocked_{start}")
+    table = linking._db_api.register("blocked_chunk", table_name=f"blocked_{start}")  # noqa: SLF001 - its only way to take pairs that are blocked already
     linking.table_management.register_blocked_pairs_for_predict(table)
     scored = linking.inference.predict(warning_mode="never")
     got = connection.execute(

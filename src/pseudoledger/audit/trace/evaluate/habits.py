@@ -7,6 +7,7 @@ codes; `world` gives them names.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -167,14 +168,14 @@ def inherit(
     return replace(fresh, **changes)
 
 
-def _follow(
+def _follow(  # noqa: PLR0917 - one step of a formula
     generator: np.random.Generator,
-    fresh: npt.NDArray[np.generic],
+    fresh: npt.NDArray[Any],
     keep: npt.NDArray[np.bool_],
     care: Reals,
     position: Ints,
     step: float,
-) -> npt.NDArray[np.generic]:
+) -> npt.NDArray[Any]:
     value = fresh.copy()
     shift = step * care * generator.standard_normal(len(care)) if step else None
     for place in range(1, int(position.max(initial=0)) + 1):
@@ -229,7 +230,8 @@ def draw_records(
 
     def pick(shares: Reals) -> Ints:
         edges = np.cumsum(shares, axis=1)
-        return np.minimum((generator.random(count)[:, None] > edges[who]).sum(axis=1), shares.shape[1] - 1)
+        found = (generator.random(count)[:, None] > edges[who]).sum(axis=1)
+        return np.asarray(np.minimum(found, shares.shape[1] - 1), np.int64)
 
     wait = generator.exponential(1.0, count) * habits.gap_days[who]
     total = np.cumsum(wait)

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pseudoledger.audit.trace.candidates import Candidates, candidates
-from pseudoledger.audit.trace.clusters import THRESHOLD_BITS, Clusters, cluster, components
-from pseudoledger.audit.trace.compare import comparisons
+from pseudoledger.audit.trace.clusters import THRESHOLD_BITS, components
 from pseudoledger.audit.trace.evaluate.scores import (
     Agreement,
     Calibration,
@@ -27,11 +25,8 @@ from pseudoledger.audit.trace.evaluate.scores import (
     probability,
     true_pairs,
 )
-from pseudoledger.audit.trace.features import Features, features
-from pseudoledger.audit.trace.hard import HardLinks, hard_links
-from pseudoledger.audit.trace.model import TrainedModel, train
 from pseudoledger.audit.trace.observations import Observations
-from pseudoledger.audit.trace.predict import Links, predict
+from pseudoledger.audit.trace.tracing import Traced, trace
 from pseudoledger.errors import MalformedError
 
 Integers = npt.NDArray[np.int64]
@@ -40,19 +35,6 @@ CAP = 8
 """Most identities of a generated world that may hold one token: no owner has more pseudonyms."""
 NOTICEABLE = 0.05
 """Calibration is also given over the pairs with at least this probability: nearly all others are hopeless."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """All that one run of the tracer leaves behind; the tables `candidates` and `links` stand in the connection."""
-
-    features: Features
-    hard: HardLinks
-    hard_pairs: tuple[Integers, Integers]
-    candidates: Candidates
-    model: TrainedModel
-    links: Links
-    clusters: Clusters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,29 +67,12 @@ class Figures:
 
 def run(
     observations: Observations, *, seed: int, threshold_bits: float = THRESHOLD_BITS, cap: int = CAP
-) -> Run:
-    """Run the tracer; keep the bits of every candidate pair."""
-    hard = hard_links(observations, cap=cap)
-    joined = np.array([(pair.a, pair.b) for pair in hard.pairs if pair.joins], np.int64).reshape(-1, 2)
-    joined = np.unique(joined, axis=0)
-    pairs = (joined[:, 0], joined[:, 1])
-    found = features(observations)
-    made = candidates(found)
-    model = train(found, comparisons(found, seed=seed), hard=pairs, seed=seed)
-    links = predict(found, model)
-    clusters = cluster(found, model, pairs, threshold_bits=threshold_bits)
-    return Run(
-        features=found,
-        hard=hard,
-        hard_pairs=pairs,
-        candidates=made,
-        model=model,
-        links=links,
-        clusters=clusters,
-    )
+) -> Traced:
+    """Trace a generated world; keep the bits of every candidate pair."""
+    return trace(observations, seed=seed, threshold_bits=threshold_bits, cap=cap)
 
 
-def measure(observations: Observations, traced: Run) -> Figures:
+def measure(observations: Observations, traced: Traced) -> Figures:
     """Score a run; raise MalformedError if the owners are not known of every identity."""
     owner = _owners(observations)
     count = len(owner)

@@ -241,7 +241,7 @@ def _put_records(observations: Observations, drawn: Drawn, owners: Owners, seat:
     _insert(
         observations,
         table,
-        f'INSERT INTO records SELECT id, "at", line, {", ".join(shown)} FROM given ORDER BY line',  # noqa: S608 - own words
+        f'INSERT INTO records SELECT id, "at", line, {", ".join(shown)} FROM given ORDER BY line',
     )
 
 

@@ -1,0 +1,415 @@
+"""The report of a trace as values: what was looked at, how, what was found, and how good the tracer is itself.
+
+Everything that the JSON and the page say stands here; the page computes nothing. Identities are named by their did,
+bits are rounded to 10^-6, times are Unix seconds. Nothing here depends on the clock: the same ledger, model and seed
+give the same bytes. The JSON Schema is published as `docs/reference/trace.schema.json`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+FORMAT: Literal["pseudoledger-trace/1"] = "pseudoledger-trace/1"
+PLACES = 6
+"""Decimal places that are kept of every number."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all parts."""
+
+
+class Looked(Part, frozen=True, kw_only=True):
+    """What was read."""
+
+    kind: Literal["ledger", "table"]
+    name: str
+    """Origin of the ledger, or name of the file."""
+    digest: str
+    """Root hash of the tree that was read, or SHA-256 of the file; hex."""
+    entries: int
+    """Size of the tree; rows of the table."""
+    ledger_key: str
+    clock: str
+    """Where block times come from: "system", "simulated", or "" for a table."""
+    verified: bool
+    verification: str
+    warnings: tuple[str, ...]
+    checkpoint: str
+    """The signed checkpoint of that tree, where the ledger holds it; else ""."""
+    keep: str
+    """The line to keep elsewhere, as `verify` prints it."""
+    first: int
+    last: int
+    """Times of the first and last record."""
+
+
+class Hub(Part, frozen=True, kw_only=True):
+    """A value, or an identity, that ties too many to mean one party."""
+
+    kind: str
+    value: str
+    held_by: int
+
+
+class Looker(Part, frozen=True, kw_only=True):
+    """One vantage point: what it sees, and what that tells."""
+
+    vantage: str
+    identities: int
+    records: int
+    fields: tuple[str, ...]
+    hard_links: int
+    """Pairs of identities that evidence joins."""
+    hubs: tuple[Hub, ...]
+    hub_cap: int
+    median_entropy_bits: float
+    median_degree: float
+    verdicts: dict[str, int]
+    """Identities by verdict."""
+    clusters: int
+    """Clusters of two and more."""
+    estimated: bool
+    """Whether the figures of all come from blocked links; then `deviation_bits` is the median error of H."""
+    deviation_bits: float
+    model: Model
+
+
+class Level(Part, frozen=True, kw_only=True):
+    """What one level of a comparison is worth."""
+
+    m: float
+    u: float
+    bits: float
+
+
+class Weighed(Part, frozen=True, kw_only=True):
+    """One comparison of the model."""
+
+    name: str
+    label: str
+    reveals: str
+    shape: str
+    thresholds: tuple[int, ...]
+    weight: float
+    levels: tuple[Level, ...]
+    """From least alike to most."""
+
+
+class Model(Part, frozen=True, kw_only=True):
+    """The model card."""
+
+    hash: str
+    prior: float
+    """Probability that two identities drawn at random are one party."""
+    learnt_from: int
+    """Hard-linked pairs; 0: nothing could be learnt, so behaviour is worth nothing."""
+    candidates: int
+    """Pairs that blocking proposed and the model scored."""
+    block_cap: int
+    blocks_dropped: int
+    threshold_bits: float
+    size_max: int
+    comparisons: tuple[Weighed, ...]
+    curve: tuple[tuple[float, float], ...]
+    """Calibration: summed bits to bits of evidence."""
+
+
+class Entry(Part, frozen=True, kw_only=True):
+    """A cited entry, so that it can be checked without the ledger."""
+
+    index: int
+    id: str
+    """Statement id, hex; "" for a row of a table."""
+    kind: str
+    issuer: str
+    statement: str
+    """The statement's bytes, base64."""
+    path: tuple[str, ...]
+    """Inclusion path to the root of the tree, lowest sibling first, base64 (RFC 9162 §2.1.3)."""
+
+
+class Measures(Part, frozen=True, kw_only=True):
+    """How well an identity is hidden, under one prior; formulas in `docs/reference/trace-anonymity.md`."""
+
+    nobody: float
+    expected_siblings: float
+    entropy_bits: float
+    effective: float
+    degree: float
+    min_entropy_bits: float
+    guess_1: float
+    guess_10: float
+    credible: int
+
+
+class Candidate(Part, frozen=True, kw_only=True):
+    """Another identity that may be the same party."""
+
+    name: str
+    bits: float
+    chance: float
+    share: float
+    hard: bool
+    """Whether evidence joins both."""
+
+
+class Evidence(Part, frozen=True, kw_only=True):
+    """One piece of hard evidence between two identities."""
+
+    a: str
+    b: str
+    kind: str
+    value: str
+    refs: tuple[int, ...]
+
+
+class Path(Part, frozen=True, kw_only=True):
+    """How evidence leads from the identity to another."""
+
+    to: str
+    steps: tuple[Evidence, ...]
+
+
+class Bar(Part, frozen=True, kw_only=True):
+    """One addend of a link's bits."""
+
+    label: str
+    reveals: str
+    words: str
+    bits: float
+    after: float
+    refs: tuple[int, ...]
+    others_refs: tuple[int, ...]
+
+
+class Against(Part, frozen=True, kw_only=True):
+    """What speaks against a link."""
+
+    kind: str
+    words: str
+    bits: float
+    refs: tuple[int, ...]
+
+
+class Link(Part, frozen=True, kw_only=True):
+    """A link of behaviour, bar by bar, and what speaks against it."""
+
+    other: str
+    bits: float
+    bars: tuple[Bar, ...]
+    against: tuple[Against, ...]
+
+
+class Tie(Part, frozen=True, kw_only=True):
+    """An edge of a cluster's strongest tree."""
+
+    a: str
+    b: str
+    kind: str
+    bits: float | None
+    """None for a hard link."""
+
+
+class Cluster(Part, frozen=True, kw_only=True):
+    """Those that are probably one party, and what holds them together."""
+
+    members: tuple[str, ...]
+    ties: tuple[Tie, ...]
+    weakest: Tie | None
+    parts: tuple[tuple[str, ...], ...]
+    """What it falls into without its weakest tie."""
+    others: int
+    """Further links between these parts."""
+
+
+class Seen(Part, frozen=True, kw_only=True):
+    """One vantage point's view of the identity."""
+
+    vantage: str
+    identities: int
+    measures: Measures
+    best: str
+    told_bits: float
+    """H at the vantage point before minus H here."""
+
+
+class Moment(Part, frozen=True, kw_only=True):
+    """One record of the identity."""
+
+    at: int
+    ref: int
+    kind: str
+
+
+class Leak(Part, frozen=True, kw_only=True):
+    """What one published field gives away."""
+
+    field: str
+    reveals: str
+    value: str
+    identities: int
+    bits: float
+    refs: tuple[int, ...]
+    seen_by: tuple[str, ...]
+
+
+class Step(Part, frozen=True, kw_only=True):
+    """One more field of a combination, and how many identities still agree."""
+
+    field: str
+    value: str
+    k: int
+
+
+class Ask(Part, frozen=True, kw_only=True):
+    """A disclosure that could be asked for, and what it is expected to tell."""
+
+    kind: str
+    of: tuple[str, ...]
+    gain_bits: float
+    known: int
+
+
+class Revealed(Part, frozen=True, kw_only=True):
+    """What a vantage point that sees more has told."""
+
+    name: str
+    before_bits: float
+    after_bits: float
+
+
+class Identity(Part, frozen=True, kw_only=True):
+    """One identity in full."""
+
+    name: str
+    verdict: str
+    says: str
+    records: int
+    measures: Measures
+    low: Measures
+    """The same with a quarter of the prior odds."""
+    high: Measures
+    """The same with four times the prior odds."""
+    candidates: tuple[Candidate, ...]
+    paths: tuple[Path, ...]
+    cluster: Cluster | None
+    links: tuple[Link, ...]
+    matrix: tuple[Seen, ...]
+    timeline: tuple[Moment, ...]
+    records_left_out: int
+    leaks: tuple[Leak, ...]
+    k: int
+    combination: tuple[Step, ...]
+    asks: tuple[Ask, ...]
+    revealed: tuple[Revealed, ...]
+
+
+class Short(Part, frozen=True, kw_only=True):
+    """One identity in a line."""
+
+    name: str
+    verdict: str
+    cluster: str
+    """First name of its cluster; its own where it stands alone."""
+    entropy_bits: float
+    effective: float
+    degree: float
+    guess_1: float
+
+
+class Bin(Part, frozen=True, kw_only=True):
+    """One bin of a reliability plot."""
+
+    said: float
+    found: float
+    count: int
+
+
+class SelfTest(Part, frozen=True, kw_only=True):
+    """How the tracer did on identities that were split in two on purpose; without them it says so in `words`."""
+
+    words: str
+    planted: int
+    found: int
+    """Planted pairs that ended in one cluster."""
+    strangers: int
+    """Pairs of different identities in one cluster that no evidence joins: false as far as is known."""
+    precision: float
+    recall: float
+    f1: float
+    brier: float
+    ece: float
+    top_1: float
+    """Planted identities whose best candidate is their other half."""
+    reliability: tuple[Bin, ...]
+
+
+class Scored(Part, frozen=True, kw_only=True):
+    """Agreement with known groups, where the table names them."""
+
+    precision: float
+    recall: float
+    f1: float
+    b_cubed_precision: float
+    b_cubed_recall: float
+    b_cubed_f1: float
+    hard_f1: float
+    auc: float
+    brier: float
+    ece: float
+    blocking_recall: float
+    reliability: tuple[Bin, ...]
+
+
+class Given(Part, frozen=True, kw_only=True):
+    """A disclosure that was given, and what came of it."""
+
+    statement: str
+    pointer: str
+    sound: bool
+    problem: str
+
+
+class TraceReport(Part, frozen=True, kw_only=True):
+    """The whole result of a trace."""
+
+    format: Literal["pseudoledger-trace/1"] = FORMAT
+    looked: Looked
+    seed: int
+    asked: tuple[str, ...]
+    """Identities that were asked for; none: those that are traced furthest."""
+    versions: dict[str, str]
+    """Of the program and the libraries whose arithmetic it rests on."""
+    vantages: tuple[Looker, ...]
+    """In the order given; the last is the one from which identities are shown."""
+    identities: tuple[Identity, ...]
+    all: tuple[Short, ...]
+    """All identities at the last vantage point, up to `ALL_MAX`."""
+    left_out: int
+    disclosures: tuple[Given, ...]
+    self_test: SelfTest
+    scored: Scored | None
+    entries: tuple[Entry, ...]
+    """Entries that are cited, in order."""
+
+
+def rounded(value: float) -> float:
+    """Return a number as the report keeps it; minus zero is zero."""
+    return round(float(value), PLACES) + 0.0
+
+
+def to_json(report: TraceReport) -> bytes:
+    """Return the JSON of a report: always the same bytes for the same report."""
+    return msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=1) + b"\n"
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a report."""
+    made = msgspec.json.schema(TraceReport)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Report of pseudoledger trace",
+        **made,
+    }

@@ -1,0 +1,67 @@
+"""Tracing: from what one vantage point sees to links and clusters.
+
+    observations ──► features ──► candidates ──► model ──► links ──► clusters
+              └────► hard links ──────────────────┴───────────────────┘
+
+Known owners are not read here; what is made of the links for one identity is `audit.trace.report`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pseudoledger.audit.trace.candidates import Candidates, candidates
+from pseudoledger.audit.trace.clusters import THRESHOLD_BITS, Clusters, cluster
+from pseudoledger.audit.trace.compare import comparisons
+from pseudoledger.audit.trace.features import Features, Integers, features
+from pseudoledger.audit.trace.hard import CAP, HardLinks, hard_links
+from pseudoledger.audit.trace.model import TrainedModel, train
+from pseudoledger.audit.trace.observations import Observations
+from pseudoledger.audit.trace.predict import Links, predict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traced:
+    """All that one run leaves behind; the tables `candidates` and `links` stand in the connection."""
+
+    observations: Observations
+    features: Features
+    hard: HardLinks
+    hard_pairs: tuple[Integers, Integers]
+    """Pairs a < b that evidence joins, each once."""
+    candidates: Candidates
+    model: TrainedModel
+    links: Links
+    clusters: Clusters
+
+
+def trace(
+    observations: Observations,
+    *,
+    seed: int,
+    threshold_bits: float = THRESHOLD_BITS,
+    cap: int = CAP,
+    keep_bits: float | None = None,
+) -> Traced:
+    """Trace all identities of some observations; links of `keep_bits` and more are kept, all without."""
+    hard = hard_links(observations, cap=cap)
+    joined = np.array([(pair.a, pair.b) for pair in hard.pairs if pair.joins], np.int64).reshape(-1, 2)
+    joined = np.unique(joined, axis=0)
+    pairs = (joined[:, 0], joined[:, 1])
+    found = features(observations)
+    made = candidates(found)
+    model = train(found, comparisons(found, seed=seed), hard=pairs, seed=seed)
+    links = predict(found, model, keep_bits=keep_bits)
+    clusters = cluster(found, model, pairs, threshold_bits=threshold_bits)
+    return Traced(
+        observations=observations,
+        features=found,
+        hard=hard,
+        hard_pairs=pairs,
+        candidates=made,
+        model=model,
+        links=links,
+        clusters=clusters,
+    )
