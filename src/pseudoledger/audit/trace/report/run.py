@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from pseudoledger.audit.review.dossier import DisclosureUsed
@@ -36,18 +37,20 @@ from pseudoledger.audit.trace.scan import Scanner
 from pseudoledger.audit.trace.tracing import Traced, trace
 from pseudoledger.audit.trace.vantage import AUDITOR, PUBLIC, Vantage
 from pseudoledger.audit.trace.whole import Estimate, Figures, estimate, exact_figures, linked
-from pseudoledger.audit.verifier import Report
-from pseudoledger.audit.verifier import Verdict as Verified
 from pseudoledger.errors import MalformedError
 from pseudoledger.ledger.checkpoint import parse_checkpoint
 from pseudoledger.ledger.note import parse_note
 from pseudoledger.ledger.store import Store
+from pseudoledger.statement.envelope import decode
+from pseudoledger.statement.kinds.ledger import LedgerFounded
+from pseudoledger.statement.payload import parse
 
 ALL_MAX = 10_000
 """Identities of which every one is scanned exactly, and listed in a line."""
 SHOWN = 12
 """Identities shown in full where none is asked for."""
 ASKED_MAX = 200
+_UNVERIFIED = "not verified: what is said here rests on an unchecked copy"
 LIBRARIES = ("pseudoledger", "duckdb", "numpy", "pyarrow", "scipy", "splink")
 
 
@@ -71,31 +74,37 @@ class Asked:
 
 
 def trace_ledger(
-    directory: Path, asked: Asked, *, report: Report | None, progress: Progress | None = None
+    directory: Path,
+    asked: Asked,
+    *,
+    verified: bool,
+    size: int | None = None,
+    note: bytes | None = None,
+    progress: Progress | None = None,
 ) -> values.TraceReport:
-    """Trace the ledger of a directory; `report` is the verifier's, None where nobody verified it.
+    """Trace the ledger of a directory, up to `size` entries; `verified` says whether somebody verified it.
 
-    Raises MalformedError for an identity that was not seen, a ledger without acts or with one identity; StoreError or
-    PeerUnreachable for a ledger that cannot be read.
+    `note` stands in for the checkpoint that the ledger holds: that of an earlier report. Raises MalformedError for an
+    identity that was not seen, a ledger without acts or with one identity; StoreError or PeerUnreachable for a
+    ledger that cannot be read.
     """
     with ExitStack() as held:
         store = held.enter_context(closing(Store.open_reader(directory)))
-        size = store.size if report is None else report.entries
+        size = store.size if size is None else size
         seen = observe_all(
             directory,
             asked.points(),
             disclosures=asked.disclosures,
-            verified=report is not None,
+            verified=verified,
             size=size,
             resources=Resources(threads=1, memory_limit=asked.memory_limit),
             progress=progress,
         )
         for one in seen:
             held.callback(one.observations.close)
-        looked = _looked(store, size, report, seen[-1].observations)
+        looked = _looked(store, size, seen[-1].observations, note or store.checkpoint())
         made = _report([one.observations for one in seen], asked, looked, seen[-1].disclosures)
-        entries = tuple(cited(store, size, refs_of(made.identities)))
-        return _with_entries(made, entries)
+        return msgspec.structs.replace(made, entries=tuple(cited(store, size, refs_of(made.identities))))
 
 
 def trace_table(
@@ -110,13 +119,12 @@ def trace_table(
             name=seen.source.name,
             digest=seen.source.digest,
             entries=seen.record_count,
+            blocks=0,
             ledger_key="",
             clock="",
             verified=False,
             verification="a table from elsewhere: nothing in it is signed, so nothing was verified",
-            warnings=(),
             checkpoint="",
-            keep="",
             first=first,
             last=last,
         )
@@ -164,11 +172,6 @@ def _report(
         scored=_scored(main),
         entries=(),
     )
-
-
-def _with_entries(report: values.TraceReport, entries: tuple[values.Entry, ...]) -> values.TraceReport:
-    fields = {name: getattr(report, name) for name in report.__struct_fields__}
-    return values.TraceReport(**fields | {"entries": entries})
 
 
 def _place(traced: Traced, prior: float) -> Place:
@@ -345,28 +348,36 @@ def _bins(found: Calibration) -> tuple[values.Bin, ...]:
     )
 
 
-def _looked(store: Store, size: int, report: Report | None, seen: Observations) -> values.Looked:
+def _looked(store: Store, size: int, seen: Observations, note: bytes | None) -> values.Looked:
+    """Say what was read, by what stands at that size alone: the ledger may have grown since."""
     first, last = _span(seen)
-    said = "not verified: what is said here rests on an unchecked copy"
-    if report is not None:
-        said = f"{report.verdict.value}: {report.entries} entries under {report.blocks} blocks"
-    note = store.checkpoint()
+    block = store.block_of(size - 1) if size else None
     fits = note is not None and _size(note) == size
+    verified = seen.source.verified
     return values.Looked(
         kind="ledger",
         name=seen.source.name,
         digest=seen.source.digest,
         entries=size,
-        ledger_key="" if report is None else report.ledger_key,
-        clock="" if report is None else report.clock,
-        verified=report is not None and report.verdict is Verified.VALID,
-        verification=said,
-        warnings=() if report is None else report.warnings,
+        blocks=0 if block is None else block.height,
+        ledger_key="" if block is None else block.ledger_key,
+        clock=_clock(store),
+        verified=verified,
+        verification="every signature, block and rule was verified" if verified else _UNVERIFIED,
         checkpoint=note.decode("utf-8") if note is not None and fits else "",
-        keep="" if report is None else report.keep,
         first=first,
         last=last,
     )
+
+
+def _clock(store: Store) -> str:
+    row = store.entry(0)
+    try:
+        founded = None if row is None else parse(decode(row.statement).payload)
+    except MalformedError:
+        # Only a ledger that was not verified can begin like this.
+        founded = None
+    return founded.policy.clock if isinstance(founded, LedgerFounded) else ""
 
 
 def _size(note: bytes) -> int:

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from pseudoledger.errors import MalformedError
+
 FORMAT: Literal["pseudoledger-trace/1"] = "pseudoledger-trace/1"
 PLACES = 6
 """Decimal places that are kept of every number."""
@@ -30,16 +32,14 @@ class Looked(Part, frozen=True, kw_only=True):
     """Root hash of the tree that was read, or SHA-256 of the file; hex."""
     entries: int
     """Size of the tree; rows of the table."""
+    blocks: int
     ledger_key: str
     clock: str
     """Where block times come from: "system", "simulated", or "" for a table."""
     verified: bool
     verification: str
-    warnings: tuple[str, ...]
     checkpoint: str
     """The signed checkpoint of that tree, where the ledger holds it; else ""."""
-    keep: str
-    """The line to keep elsewhere, as `verify` prints it."""
     first: int
     last: int
     """Times of the first and last record."""
@@ -403,6 +403,21 @@ def rounded(value: float) -> float:
 def to_json(report: TraceReport) -> bytes:
     """Return the JSON of a report: always the same bytes for the same report."""
     return msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=1) + b"\n"
+
+
+def from_json(raw: bytes) -> TraceReport:
+    """Read a report; raise MalformedError for bytes that `to_json` does not write."""
+    try:
+        report = msgspec.json.decode(raw, type=TraceReport)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedError(f"not a report of trace: {error}", code="trace.report") from None
+    if to_json(report) != raw:
+        raise MalformedError(
+            "the report is not written as trace writes it",
+            code="trace.report",
+            hint="a program that formats JSON changes it; use the file as it was made",
+        )
+    return report
 
 
 def schema() -> dict[str, Any]:

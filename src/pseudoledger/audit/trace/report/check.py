@@ -1,0 +1,83 @@
+"""Checking a report: its citations against the tree it names, that tree against the ledger's signature, and all anew.
+
+What is checked here needs the report alone, with the checkpoint in it; `reproduced` needs the ledger too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pseudoledger.audit.review.reading import Progress
+from pseudoledger.audit.trace.report.cite import broken_citations
+from pseudoledger.audit.trace.report.run import Asked, trace_ledger
+from pseudoledger.audit.trace.report.values import TraceReport, to_json
+from pseudoledger.audit.trace.vantage import parse_vantage
+from pseudoledger.errors import MalformedError, VerificationError
+from pseudoledger.identity.keys import key_from_did
+from pseudoledger.ledger.checkpoint import log_key, verify_checkpoint
+
+
+def broken(report: TraceReport, *, ledger_key: str | None = None) -> Iterator[str]:
+    """Yield every reason why a report of a ledger does not stand; none for a table, which proves nothing.
+
+    `ledger_key` is the did of the ledger key from a source that is trusted; without it the one in the report counts.
+    """
+    looked = report.looked
+    if looked.kind == "table":
+        return
+    if not looked.verified:
+        yield "the ledger was not verified when it was traced"
+    if looked.checkpoint:
+        key = ledger_key or looked.ledger_key
+        try:
+            said = verify_checkpoint(
+                looked.checkpoint.encode(), looked.name, [log_key(looked.name, key_from_did(key))]
+            ).checkpoint
+        except (VerificationError, MalformedError) as error:
+            yield f"the checkpoint in it: {error.message}"
+        else:
+            if (said.size, said.root.hex()) != (looked.entries, looked.digest):
+                yield f"the checkpoint in it is of {said.size} entries and another root than was traced"
+    try:
+        yield from broken_citations(report)
+    except ValueError:
+        yield "the root of the tree is no hex"
+
+
+def reproduced(
+    report: TraceReport,
+    directory: Path,
+    *,
+    disclosures: Mapping[str, tuple[str, ...]],
+    progress: Progress | None = None,
+) -> str:
+    """Trace the ledger again as the report was made; return "" for the same bytes, or what differs.
+
+    Raises what `run.trace_ledger` does.
+    """
+    asked = Asked(
+        identities=report.asked,
+        vantages=tuple(parse_vantage(one.vantage) for one in report.vantages),
+        disclosures=disclosures,
+        seed=report.seed,
+        threshold_bits=report.vantages[-1].model.threshold_bits,
+        cap=report.vantages[-1].hub_cap,
+    )
+    again = trace_ledger(
+        directory,
+        asked,
+        verified=report.looked.verified,
+        size=report.looked.entries,
+        note=report.looked.checkpoint.encode() or None,
+        progress=progress,
+    )
+    if to_json(again) == to_json(report):
+        return ""
+    if again.looked.digest != report.looked.digest:
+        return f"the ledger's tree of {report.looked.entries} entries is another one"
+    if again.versions != report.versions:
+        changed = sorted(name for name, one in again.versions.items() if report.versions.get(name) != one)
+        return f"another result, with other versions of {', '.join(changed)}"
+    differing = [name for name in report.__struct_fields__ if getattr(again, name) != getattr(report, name)]
+    return f"another result in: {', '.join(differing)}"

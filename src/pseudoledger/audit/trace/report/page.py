@@ -1,0 +1,96 @@
+"""The report as one HTML file a language: nothing in it asks for another file, it needs no script, and it prints.
+
+It shows the values of the report and computes nothing but where marks stand (`charts`). The house style is the
+dossier's, with what only this page needs added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib.resources import files
+from math import log2
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pseudoledger.audit.trace.report import charts
+from pseudoledger.audit.trace.report.values import TraceReport
+from pseudoledger.audit.trace.report.verdict import Verdict
+from pseudoledger.audit.trace.report.words import WORDS
+
+LANGUAGES = tuple(WORDS)
+TONES = {
+    Verdict.LINKED.value: "priority",
+    Verdict.PROBABLE.value: "question",
+    Verdict.POSSIBLE.value: "note",
+    Verdict.HIDDEN.value: "resolved",
+    Verdict.UNWEIGHED.value: "unknown",
+}
+"""Colours of the verdicts; the words beside them say the same."""
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("pseudoledger.audit.trace.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(day=_day, bits=_bits, percent=_percent, short=_short)
+    made.globals.update(
+        charts=charts, tones=TONES, verdicts=[one.value for one in Verdict], log2=log2, width=charts.WIDTH
+    )
+    return made
+
+
+def to_html(report: TraceReport, language: str = "en") -> bytes:
+    """Return the page of a report in one of `LANGUAGES`."""
+    style = "\n".join(
+        (files(package) / "templates" / name).read_text(encoding="utf-8")
+        for package, name in (
+            ("pseudoledger.audit.review", "dossier.css"),
+            ("pseudoledger.audit.trace.report", "trace.css"),
+        )
+    )
+    page = _environment().get_template("trace.html")
+    text = page.render(
+        report=report,
+        main=report.vantages[-1],
+        language=language,
+        direction="rtl" if language == "ar" else "ltr",
+        w=_speak(language, report),
+        style=Markup(style),  # noqa: S704 - our own files
+    )
+    return text.encode("utf-8")
+
+
+def _speak(language: str, report: TraceReport) -> Callable[..., str]:
+    words = WORDS[language]
+
+    def speak(name: str, /, **parts: object) -> str:
+        return words[name].format(what=words[report.looked.kind], **parts)
+
+    return speak
+
+
+def _day(at: int) -> str:
+    return datetime.fromtimestamp(at, tz=UTC).strftime("%Y-%m-%d")
+
+
+def _bits(value: float) -> str:
+    return f"{value:+.2f}"
+
+
+def _percent(value: float) -> str:
+    if 0 < value < 0.001:
+        return "< 0.1 %"
+    return f"{100 * value:.1f} %" if value < 0.1 else f"{100 * value:.0f} %"
+
+
+def _short(name: str) -> str:
+    """Shorten a did to what people compare; other names stay."""
+    return f"{name[8:20]}…" if name.startswith("did:key:") else name

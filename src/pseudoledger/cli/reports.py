@@ -1,0 +1,111 @@
+"""`report verify`: whether a report of trace stands: signature, citations, checkpoint, and the same bytes again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pseudoledger.audit.review.sight import read_disclosures
+from pseudoledger.audit.verifier import Verdict
+from pseudoledger.cli.command import JsonOption, group, plain
+from pseudoledger.cli.desk import read_file
+from pseudoledger.cli.failure import CHECK_FAILED
+from pseudoledger.cli.show import Facts, errors, present, progress, when
+from pseudoledger.cli.trace import need_extra
+from pseudoledger.cli.trace_options import DisclosuresOption
+from pseudoledger.cli.values import did
+from pseudoledger.cli.verify import run_check
+from pseudoledger.errors import MalformedError, VerificationError
+
+reports = group("report", "Reports of `trace`: whether they stand.")
+APPS = (reports,)
+
+
+@plain(
+    reports,
+    "verify",
+    examples=(
+        "pl report verify trace/trace.json --key did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK",
+        "pl report verify trace/trace.json --ledger market --disclosures kept/disclosures",
+    ),
+)
+def verify(
+    file: Annotated[Path, typer.Argument(help="trace.json, as it was made.", show_default=False)],
+    *,
+    signature: Annotated[
+        Path | None,
+        typer.Option("--signature", help="Signature file; FILE.sig where it is there.", show_default=False),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", help="did:key of the auditor who is to have signed it.")
+    ] = None,
+    ledger_key: Annotated[
+        str | None, typer.Option("--ledger-key", help="did:key of the ledger, from a source you trust.")
+    ] = None,
+    ledger: Annotated[
+        Path | None, typer.Option("--ledger", help="Trace this copy again and compare every byte.")
+    ] = None,
+    disclosures: DisclosuresOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify a report: its signature, the proofs of what it cites, and, with the ledger, that it comes out the same."""
+    need_extra()
+    from pseudoledger.audit.trace.report.check import broken, reproduced
+    from pseudoledger.audit.trace.report.signature import verify_signature
+    from pseudoledger.audit.trace.report.values import from_json
+
+    for one, option in ((key, "--key"), (ledger_key, "--ledger-key")):
+        if one is not None:
+            did(one, option)
+    raw = read_file(file)
+    report = from_json(raw)
+    problems = list(broken(report, ledger_key=ledger_key))
+    beside = signature or file.with_name(f"{file.name}.sig")
+    signed = "by nobody"
+    if signature is not None or key is not None or beside.exists():
+        try:
+            who = verify_signature(raw, read_file(beside), key=key)
+            signed = f"by {who.did} at {when(who.at)}"
+        except (VerificationError, MalformedError) as error:
+            problems.append(f"the signature: {error.message}")
+    again = "not asked: --ledger DIR traces it again"
+    if ledger is not None:
+        checked = run_check(ledger)
+        if checked.verdict is not Verdict.VALID:
+            problems.append(f"{ledger} does not verify")
+        with progress("tracing", None) as meter:
+            differs = reproduced(
+                report, ledger, disclosures=read_disclosures(disclosures or ()), progress=meter.advance
+            )
+        again = "the same, byte for byte"
+        if differs:
+            problems.append(f"traced again it comes out otherwise: {differs}")
+    value: dict[str, Any] = {
+        "file": str(file),
+        "stands": not problems,
+        "problems": problems,
+        "signed": signed,
+        "cited": len(report.entries),
+        "reproduced": None if ledger is None else again == "the same, byte for byte" and not problems,
+    }
+    if not problems:
+        facts = [
+            ("signed", signed),
+            (
+                "cites",
+                f"{len(report.entries)} entries, each proved under the tree of {report.looked.entries:,}",
+            ),
+            (
+                "checkpoint",
+                "signed by the ledger" if report.looked.checkpoint else "none in it: only the root is named",
+            ),
+            ("traced again", again),
+        ]
+        present(Facts(title=f"{file} stands", facts=facts, value=value, style="bold green"), as_json=as_json)
+        return
+    present(Facts(title=f"{file} does NOT stand", facts=[], value=value, style="bold red"), as_json=as_json)
+    for problem in problems:
+        errors(f"broken: {problem}")
+    raise typer.Exit(CHECK_FAILED)

@@ -1,0 +1,249 @@
+"""`trace`: how far identities can be traced, as a report in JSON and as pages, signed if wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from pseudoledger.audit.review.sight import read_disclosures
+from pseudoledger.audit.verifier import Report, Verdict
+from pseudoledger.cli import trace_options as options
+from pseudoledger.cli.command import JsonOption, plain
+from pseudoledger.cli.desk import Desk, read_file
+from pseudoledger.cli.failure import CHECK_FAILED, WrongUse
+from pseudoledger.cli.show import Column, Facts, Row, Sheet, errors, present, progress
+from pseudoledger.cli.values import did
+from pseudoledger.cli.verify import run_check
+from pseudoledger.errors import PeerUnreachable
+from pseudoledger.identity.keys import Signer
+
+if TYPE_CHECKING:
+    from pseudoledger.audit.trace.foreign import Columns
+    from pseudoledger.audit.trace.report.run import Asked
+    from pseudoledger.audit.trace.report.values import TraceReport
+
+app = typer.Typer()
+APPS = (app,)
+EXTRA = ("duckdb", "numpy", "pyarrow", "scipy", "splink")
+
+
+@plain(
+    app,
+    "trace",
+    examples=(
+        "pl trace market --out trace",
+        "pl trace market --vantage public --vantage auditor --disclosures kept/disclosures --out trace --as auditor",
+        "pl trace --observations sales.parquet --token account --out trace",
+    ),
+)
+def trace(
+    directory: options.LedgerArgument = None,
+    *,
+    out: options.OutFolder,
+    observations: options.ObservationsOption = None,
+    identity: options.IdentityOption = None,
+    vantage: options.VantageOption = None,
+    disclosures: options.DisclosuresOption = None,
+    unverified: options.UnverifiedOption = False,
+    key: options.KeyOption = None,
+    against: options.AgainstOption = None,
+    name: options.SignerOption = None,
+    seed: options.SeedOption = 1,
+    threshold: options.ThresholdOption = 4.0,
+    cap: options.CapOption = 20,
+    memory: options.MemoryOption = "",
+    identity_column: options.IdentityColumn = "identity",
+    time_column: options.TimeColumn = "time",
+    group_column: options.GroupColumn = "group",
+    token: options.TokenColumns = None,
+    counterparty: options.CounterpartyColumns = None,
+    text: options.TextColumns = None,
+    ignore: options.IgnoredColumns = None,
+    edges: options.EdgesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Trace: who else is probably the same party, on what evidence, how sure, and how well each is hidden.
+
+    A ledger is verified first; one that is broken is not traced unless --unverified is given. A verdict speaks of
+    evidence, never of guilt. The same ledger, seed and libraries give the same report, byte for byte.
+    """
+    need_extra()
+    from pseudoledger.audit.trace.foreign import Columns
+    from pseudoledger.audit.trace.report.run import Asked
+    from pseudoledger.audit.trace.vantage import parse_vantage
+
+    if (directory is None) == (observations is None):
+        raise WrongUse(
+            "name a ledger's directory or --observations, one of them", hint="pl trace market --out trace"
+        )
+    asked = Asked(
+        identities=tuple(dict.fromkeys(identity or ())),
+        vantages=tuple(parse_vantage(one) for one in vantage or ()),
+        disclosures=read_disclosures(disclosures or ()),
+        seed=seed,
+        threshold_bits=threshold,
+        cap=cap,
+        memory_limit=memory,
+    )
+    signer = _signer(name)
+    if directory is not None:
+        report = _ledger(directory, asked, unverified=unverified, key=key, against=against or [])
+    else:
+        columns = Columns(
+            identity=identity_column,
+            time=time_column,
+            group=group_column,
+            token=tuple(token or ()),
+            counterparty=tuple(counterparty or ()),
+            text=tuple(text or ()),
+            ignore=tuple(ignore or ()),
+        )
+        report = _table(observations, asked, columns, edges)
+    present(_shown(report, _write(out, report, signer)), as_json=as_json)
+    for one in report.disclosures:
+        if not one.sound:
+            errors(f"disclosure not used: {one.statement[:12]}: {one.problem}")
+
+
+def need_extra() -> None:
+    """Raise WrongUse where the libraries of the extra are not installed."""
+    missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        raise WrongUse(
+            f"tracing needs {', '.join(missing)}, which this installation does not have",
+            hint='pip install "pseudoledger[trace]"',
+        )
+
+
+def _signer(name: str | None) -> Signer | None:
+    if name is None:
+        return None
+    with contextlib.closing(Desk(None)) as desk:
+        return desk.signer(name)
+
+
+def _ledger(
+    directory: Path, asked: Asked, *, unverified: bool, key: str | None, against: list[Path]
+) -> TraceReport:
+    from pseudoledger.audit.trace.report.run import trace_ledger
+
+    if key is not None:
+        did(key, "--key")
+    kept = [read_file(path) for path in against]
+    checked = None if unverified else run_check(directory, key=key, against=kept)
+    if checked is not None and checked.verdict is not Verdict.VALID:
+        _not_traced(directory, checked)
+    with progress("tracing", None) as meter:
+        return trace_ledger(
+            directory,
+            asked,
+            verified=checked is not None,
+            size=None if checked is None else checked.entries,
+            progress=meter.advance,
+        )
+
+
+def _table(path: Path | None, asked: Asked, columns: Columns, edges: Path | None) -> TraceReport:
+    from pseudoledger.audit.trace.report.run import trace_table
+
+    assert path is not None, "the caller has looked"
+    if asked.vantages or asked.disclosures:
+        raise WrongUse("a table has no vantage points and no disclosures", hint="leave these options out")
+    with progress("tracing", None):
+        return trace_table(path, asked, columns=columns, edges=edges)
+
+
+def _not_traced(directory: Path, report: Report) -> None:
+    """Say why a ledger is not traced, and end."""
+    for fault in report.faults:
+        errors(f"broken: {fault}")
+    if report.unjudged:
+        errors(f"cannot judge: {report.unjudged}")
+    errors(f"error: {directory} does not verify, so it was not traced")
+    errors("  hint: pl verify --all says what is wrong; --unverified traces it all the same, and says so")
+    raise typer.Exit(CHECK_FAILED)
+
+
+def _write(out: Path, report: TraceReport, signer: Signer | None) -> dict[str, Path]:
+    """Write the report, its pages and its signature into a folder."""
+    from pseudoledger.audit.trace.report.page import LANGUAGES, to_html
+    from pseudoledger.audit.trace.report.signature import sign_report
+    from pseudoledger.audit.trace.report.values import to_json
+
+    raw = to_json(report)
+    files = {"json": out / "trace.json"}
+    contents = {"json": raw}
+    for language in LANGUAGES:
+        files[language] = out / f"trace.{language}.html"
+        contents[language] = to_html(report, language)
+    if signer is not None:
+        files["signature"] = out / "trace.json.sig"
+        contents["signature"] = sign_report(signer, raw, at=int(time.time()))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, file in files.items():
+            file.write_bytes(contents[name])
+        if signer is None:
+            # The signature of an earlier report would not fit this one.
+            (out / "trace.json.sig").unlink(missing_ok=True)
+    except OSError as error:
+        raise PeerUnreachable(
+            f"{error.filename or out}: {error.strerror}", hint="name a folder that you may write"
+        ) from error
+    return files
+
+
+def _shown(report: TraceReport, files: dict[str, Path]) -> Facts:
+    main = report.vantages[-1]
+    rows: list[Row] = [
+        {
+            "identity": one.name,
+            "verdict": one.verdict,
+            "says": one.says,
+            "entropy_bits": one.measures.entropy_bits,
+            "effective": one.measures.effective,
+            "guess_1": one.measures.guess_1,
+            "candidates": [candidate.name for candidate in one.candidates],
+        }
+        for one in report.identities
+    ]
+    value: dict[str, Any] = {
+        "name": report.looked.name,
+        "entries": report.looked.entries,
+        "verified": report.looked.verified,
+        "vantages": [one.vantage for one in report.vantages],
+        "identities": main.identities,
+        "verdicts": main.verdicts,
+        "median_entropy_bits": main.median_entropy_bits,
+        "model": main.model.hash,
+        "seed": report.seed,
+        "shown": rows,
+        "files": {name: str(path) for name, path in files.items()},
+    }
+    verdicts = ", ".join(f"{count:,} {name}" for name, count in main.verdicts.items() if count)
+    facts = [
+        ("read", f"{report.looked.entries:,} {'entries' if report.looked.kind == 'ledger' else 'records'}"),
+        ("verified", report.looked.verification),
+        ("seen from", ", then ".join(one.vantage for one in report.vantages)),
+        ("identities", f"{main.identities:,}: {verdicts}"),
+        ("median H", f"{main.median_entropy_bits:.2f} bits of {math.log2(main.identities):.2f}"),
+        ("tracer itself", report.self_test.words),
+        *((name, str(path)) for name, path in files.items()),
+    ]
+    sheet = Sheet(title="Traced furthest", columns=_COLUMNS, rows=rows)
+    return Facts(title=f"Traced {report.looked.name}", facts=facts, value=value, sheets=(sheet,))
+
+
+_COLUMNS = (
+    Column(title="identity", form=lambda row: str(row["identity"])),
+    Column(title="verdict", form=lambda row: str(row["verdict"])),
+    Column(title="H", form=lambda row: f"{row['entropy_bits']:.2f}", right=True),
+    Column(title="hidden among", form=lambda row: f"{row['effective']:,.1f}", right=True),
+    Column(title="best guess", form=lambda row: f"{row['guess_1']:.0%}", right=True),
+)
