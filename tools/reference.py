@@ -15,7 +15,7 @@ from exports import export_page
 from http_api import http_page
 from packbook import packs_page, schema_text
 from rulebook import errors_page, rule_set_files, rules_page, tables_page
-from tracebook import trace_columns_page
+from tracebook import trace_columns_page, trace_schema_text
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
@@ -33,6 +33,7 @@ def pages() -> dict[str, str]:
         "rules.md": rules_page(),
         "tables.md": tables_page(),
         "trace-columns.md": trace_columns_page(),
+        "trace.schema.json": trace_schema_text(),
         **{f"schema/{name}": text for name, text in schemas().items()},
     }
 

@@ -1,10 +1,13 @@
-"""docs/reference/trace-columns.md: what trace reads out of a ledger, from the code."""
+"""docs/reference/trace-columns.md and trace.schema.json: what trace reads out of a ledger and writes, from the code."""
 
 from __future__ import annotations
+
+import json
 
 from pseudoledger.audit.trace.columns import COLUMNS, ELSEWHERE, Column, all_columns
 from pseudoledger.audit.trace.hard import CAP, EXPLAINED, EXPLAINS, SHOWN_ONLY, STRENGTH
 from pseudoledger.audit.trace.observations import FieldKind
+from pseudoledger.audit.trace.report.values import schema
 from pseudoledger.audit.trace.ties import OWN
 
 HEAD = """# Columns of trace
@@ -17,6 +20,11 @@ SPARE = """Every other field that reveals something has a column of its own; of 
 """
 CONSENT = """What a statement says of its issuer counts at once; what a proposal or invoice says of the other side counts from that side's signature on, a new key from its adoption, a stake from its acceptance. Claims are as good as their attestor; those taken back as mistaken count for nothing, and those at the tier `declared` make a kind of their own. An affiliation that both sides declare is one.
 """
+
+
+def trace_schema_text() -> str:
+    """Write docs/reference/trace.schema.json."""
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 def trace_columns_page() -> str:

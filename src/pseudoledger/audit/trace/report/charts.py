@@ -25,6 +25,9 @@ class Block:
     y: int
     rises: bool
     label: str
+    label_x: float
+    label_end: bool
+    """Whether the label ends at its place, left of the bar, rather than beginning there, right of it."""
     bits: float
 
 
@@ -100,14 +103,18 @@ def waterfall(bars: Sequence[Bar], threshold: float) -> Waterfall:
     blocks = []
     before = 0.0
     for number, bar in enumerate(bars):
-        left, right = sorted((before, bar.after))
+        left, right = (place(bits) for bits in sorted((before, bar.after)))
+        # The label stands where there is more room.
+        end = left > WIDTH - right
         blocks.append(
             Block(
-                x=place(left),
-                width=max(1.0, round(place(right) - place(left), 2)),
+                x=left,
+                width=max(1.0, round(right - left, 2)),
                 y=number * ROW,
                 rises=bar.after >= before,
                 label=bar.label,
+                label_x=round(left - 6 if end else right + 6, 2),
+                label_end=end,
                 bits=bar.bits,
             )
         )
