@@ -56,6 +56,10 @@ class RuleSet:
     judge: Callable[[Case], tuple[Finding, ...]]
     fold: Callable[[Case], None]
 
+    def version_of(self, kind: str) -> int:
+        """Return the version of a kind that it has; 1 for a kind that it does not know, which it will refuse."""
+        return next((v for name, v in self.kinds if name == kind), 1)
+
 
 @lru_cache(maxsize=1)
 def released() -> dict[str, RuleSet]:
