@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from play import FOUNDER, START, Table, key
+from play import DAY, FOUNDER, START, Table, key
 from play.claims import claim
-from play.papers import pool
+from play.papers import demand, mandate, match, offer, pool
 from play.table import Refusal
 from pseudoledger.audit.verifier import Verdict, verify
 from pseudoledger.cli.examples import example
 from pseudoledger.contract.ruleset import NAMES, Court, named, newest, released
-from pseudoledger.contract.things import THING_OF_SUBJECT
+from pseudoledger.contract.things import THING_OF_SUBJECT, Demand, Match
 from pseudoledger.errors import MalformedError
 from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.last_signed import LastSigned
@@ -20,11 +20,13 @@ from pseudoledger.registrar import Refused, Registered, Registrar
 from pseudoledger.statement import envelope, sealed
 from pseudoledger.statement.kinds import KINDS, Subject, kinds_under
 from pseudoledger.statement.kinds.ledger import Policy
+from pseudoledger.statement.kinds.market import DemandPublished, DemandPublished2
 from pseudoledger.statement.payload import canonical_kind, draft, jcs, parse
 
 FIRST, SECOND = NAMES[0], NAMES[1]
 LATER = [kind for kind in KINDS.values() if kind.since > 1]
-ANA = key("ana")
+ANA, BOB = key("ana"), key("bob")
+REPORT = {"sha256": "0f" * 32, "media_type": "application/json", "bytes": 7}
 
 
 def unknown(name, v):
@@ -98,6 +100,34 @@ def test_a_ledger_moves_to_the_next_set_after_the_block_that_seals_the_change():
     assert table.book.ledger.pins.rules == (SECOND, named(SECOND).sha256)
     del table._seal_block
     table.act(ANA, pool(number="P3"))
+    assert table.replayed() == table.shelf.rows
+
+
+def test_a_demand_of_the_first_set_is_matched_under_the_next_with_a_reason():
+    table, carol = Table(rules=FIRST), key("carol")
+    stock = table.act(ANA, pool())
+    offered = table.act(ANA, offer(stock))
+    early = {name: value for name, value in demand().items() if name != "near"} | {"v": 1}
+    wanted = table.act(BOB, early)
+    principal = table.act(BOB, mandate(carol.did))
+    later = match(offered, [principal], START + 5 * DAY, report=REPORT)
+    assert table.codes(carol, later, wanted) == {"payload.unknown_kind"}
+    table.submit(table.sign(FOUNDER, policy_change(table, SECOND)))
+    assert table.codes(BOB, early | {"number": "D2"}) == {"payload.unknown_kind"}
+    brought = table.act(carol, later, wanted)
+    # Read again from the shelf: what was signed in the first version stays in it.
+    table.reopen()
+    held = table.book.get(Demand, wanted)
+    assert type(held.payload) is DemandPublished
+    assert (table.book.get(Match, brought).reason, table.book.get(Match, brought).report) == (
+        "cheapest",
+        REPORT["sha256"],
+    )
+    near = table.act(BOB, demand(number="D2", near={"country": "FI", "km_max": 1_500}))
+    table.reopen()
+    held = table.book.get(Demand, near)
+    assert type(held.payload) is DemandPublished2
+    assert (held.payload.near.place, held.payload.near.km_max) == ("FI", 1_500)
     assert table.replayed() == table.shelf.rows
 
 

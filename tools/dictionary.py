@@ -57,8 +57,9 @@ def kinds_page() -> str:
 def _kind_section(kind: Kind) -> str:
     sender = "" if kind.from_network else " Signed with the ledger's own keys, never taken from a peer."
     since = "" if kind.since == 1 else f" Since rule set `{NAMES[kind.since - 1]}`."
+    later = "" if kind.v == 1 else f", version {kind.v}"
     return (
-        f"### {kind.name}\n\n{_summary(kind.model)}\n\n"
+        f"### {kind.name}{later}\n\n{_summary(kind.model)}\n\n"
         f"`v` {kind.v}; `sub` is {kind.subject.value}.{since}{sender} [Schema](schema/{schema_name(kind)})\n\n"
         f"{_fields_table(kind.model)}{_conditions_text(kind.model)}"
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
+from pseudoledger.contract.ruleset import newest
 from pseudoledger.statement.values import format_instant
 
 HOUR, DAY = 3_600, 86_400
@@ -51,7 +52,8 @@ def changed(tree: Tree, changes: Mapping[str, Any]) -> Tree:
 
 
 def _paper(kind: str, **members: Any) -> Tree:
-    return {"type": kind, "v": 1, **{name: value for name, value in members.items() if value is not None}}
+    v = newest().version_of(kind)
+    return {"type": kind, "v": v, **{name: value for name, value in members.items() if value is not None}}
 
 
 # Market.
@@ -125,6 +127,7 @@ def match(offer_id: str, mandates: Iterable[str], valid_to: int, **changes: Any)
         lines=[{"demand_line": "gpu", "offer_line": "h100", "count": 4}],
         mandates=list(mandates),
         valid_to=instant(valid_to),
+        reason="cheapest",
     )
     return {**tree, **changes}
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, get_args
 
 import typer
 
 from pseudoledger.cli.command import Act, Acting, acting, group, reading
 from pseudoledger.cli.desk import Desk
+from pseudoledger.cli.evidence import document
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import did_of, find
 from pseudoledger.cli.listing import (
@@ -29,11 +31,15 @@ from pseudoledger.cli.values import choice, instant_text
 from pseudoledger.contract.things import Demand, Mandate, Match, Offer
 from pseudoledger.market.board import open_needs, open_supplies
 from pseudoledger.market.matching import match as pair
+from pseudoledger.statement.kinds.market import MatchReason
 from pseudoledger.statement.values import format_instant
 
 app = group("broker", "Mandates, and what brokers bring together.")
 APPS = (app,)
 
+REASONS = get_args(MatchReason)
+WITH_REASON = 2
+"""First version of a match that carries why it was made."""
 SCOPES = ("bid", "list", "propose")
 
 
@@ -86,7 +92,7 @@ def release(
 @acting(
     app,
     "match",
-    examples=("pl broker match B1 --demand D1 --offer O1 --mandate M1 --as carol",),
+    examples=("pl broker match B1 --demand D1 --offer O1 --mandate M1 --reason cheapest --as carol",),
 )
 def match(
     acting: Acting,
@@ -99,6 +105,14 @@ def match(
     mandates: Annotated[
         list[str], typer.Option("--mandate", help="Mandate that you act under; may be repeated.")
     ],
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", help=f"Why these two: {', '.join(REASONS)}; fits where not said."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="Report that compared them; its hash is recorded.", show_default=False),
+    ] = None,
     valid_to: Annotated[
         str | None, typer.Option("--valid-to", help="When it lapses; in 7 days where not said.")
     ] = None,
@@ -125,8 +139,22 @@ def match(
         "mandates": [find(desk, Mandate, item, party=acting.party)[0] for item in mandates],
         "valid_to": lapses,
     }
+    tree |= _why(desk, reason, report)
     then = f"either side may propose a lease that answers it, until {lapses}"
     return Act(tree=tree, sub=demand_id, title=number, then=then)
+
+
+def _why(desk: Desk, reason: str | None, report: Path | None) -> dict[str, Any]:
+    """Say why, which matches carry from version 2 on."""
+    rules = desk.rules
+    if rules.version_of("match.proposed") < WITH_REASON:
+        if reason is not None or report is not None:
+            raise WrongUse(
+                f"matches under rule set {rules.name} carry no reason", hint="leave out --reason and --report"
+            )
+        return {}
+    said = {"reason": choice(reason or "fits", "--reason", REASONS)}
+    return said if report is None else {**said, "report": document(report)}
 
 
 @reading(app, "list", examples=("pl broker list", "pl broker list --of carol --all"))
@@ -171,6 +199,8 @@ def list_matches(desk: Desk, closed: AllOption = False, limit: LimitOption = LIM
         party(desk, "broker"),
         Column(title="demand", form=lambda row: short(row["demand"])),
         Column(title="offer", form=lambda row: short(row["offer"])),
+        Column(title="why", form=lambda row: (row["reason"] or "-").replace("_", " ")),
+        Column(title="report", form=lambda row: short(row["report"]) if row["report"] else "-"),
         time("lapses", "valid_to"),
         text("status", "status"),
     )

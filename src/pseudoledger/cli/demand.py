@@ -28,10 +28,14 @@ from pseudoledger.cli.values import choice, currency_code, demand_line, length, 
 from pseudoledger.cli.values import price as read_price
 from pseudoledger.contract.derive import demand_status
 from pseudoledger.contract.things import Demand
+from pseudoledger.market.dispatch.distance import load_distances
+from pseudoledger.statement.kinds.market import KM_MAX
 
 app = group("demand", "Demands: standing need.")
 APPS = (app,)
 
+WITH_NEAR = 2
+"""First version of a demand that may carry a distance limit."""
 PURPOSES = ("train", "infer", "other")
 
 
@@ -42,6 +46,10 @@ PURPOSES = ("train", "infer", "other")
         (
             "pl demand publish D1 --line 'gpu=8xnvidia-h100-sxm5-80gb|nvidia-h200' --length 30d"
             " --from 2026-03-01 --until 2026-06-01 --ceiling '20.00 USD/h' --purpose train --as bob"
+        ),
+        (
+            "pl demand publish D3 --line gpu=4xnvidia-h200 --length 14d --from 2026-03-01 --until 2026-04-01"
+            " --near FI --max-km 1500 --as bob"
         ),
         (
             "pl demand publish D2 --line cpu=16xcpu_core --line ram=64xmemory_gib --length 7d --from 2026-03-01"
@@ -70,6 +78,12 @@ def publish(
     where: Annotated[
         list[str] | None, typer.Option("--residency", help="DATASET=DE,FR: where a data set may be.")
     ] = None,
+    near: Annotated[
+        str | None, typer.Option("--near", help="Place from which --max-km counts, such as FI or US-VA.")
+    ] = None,
+    max_km: Annotated[
+        int | None, typer.Option("--max-km", min=0, max=KM_MAX, help="Farthest distance, in km.")
+    ] = None,
     label: Annotated[
         str | None, typer.Option("--label", help="Your own name for it; sealed.", show_default=False)
     ] = None,
@@ -93,9 +107,30 @@ def publish(
             raise WrongUse("--ceiling: say the currency too", hint="for example '20.00 USD/h'")
         currency_code(code, "--ceiling", tables.exponents)
         tree["ceiling"] = {"currency": code, "hour_micro": micro}
+    if near is not None or max_km is not None:
+        tree["near"] = _near(acting.desk, near, max_km)
     if label:
         tree["label"] = label
     return Act(tree=tree, title=number, then=f"pl market match {number} shows which offers fit")
+
+
+def _near(desk: Desk, near: str | None, max_km: int | None) -> dict[str, Any]:
+    """Read a distance limit, which demands carry from version 2 on."""
+    if near is None or max_km is None:
+        raise WrongUse("--near and --max-km belong together")
+    rules = desk.rules
+    if rules.version_of("demand.published") < WITH_NEAR:
+        raise WrongUse(
+            f"demands under rule set {rules.name} carry no distance",
+            hint="leave out --near and --max-km; a dispatcher can set limits with pl market dispatch --limits",
+        )
+    place = near.strip().upper()
+    if not load_distances().knows(place):
+        raise WrongUse(
+            f"--near: {near!r} is no place that the table of coordinates knows",
+            hint="name a country such as FI or a subdivision such as US-VA",
+        )
+    return {"country": place[:2], **({"subdivision": place} if "-" in place else {}), "km_max": max_km}
 
 
 @acting(app, "close", examples=("pl demand close D1 --as bob",))
@@ -127,6 +162,7 @@ def list_demands(
         Column(title="needs", form=lambda row: lines_text(row["payload"]["lines"]), wide=True),
         Column(title="ceiling", form=_ceiling, right=True),
         Column(title="length", form=lambda row: row["payload"]["length"]),
+        *((Column(title="near", form=_near_text),) if any("near" in row["payload"] for row in rows) else ()),
         Column(title="until", form=lambda row: row["payload"]["window"]["until"][:10]),
         *((text("status", "status"),) if closed else ()),
     )
@@ -136,3 +172,8 @@ def list_demands(
 def _ceiling(row: Row) -> str:
     ceiling = row["payload"].get("ceiling")
     return price(ceiling["hour_micro"], ceiling["currency"]) if ceiling else "-"
+
+
+def _near_text(row: Row) -> str:
+    near = row["payload"].get("near")
+    return f"{near.get('subdivision') or near['country']} +{near['km_max']} km" if near else "-"

@@ -24,7 +24,7 @@ from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.nodes import Place, ThroughNode, open_client
 from pseudoledger.cli.values import instant
 from pseudoledger.contract.book import Book
-from pseudoledger.contract.ruleset import tables_for
+from pseudoledger.contract.ruleset import RuleSet, rules_for, tables_for
 from pseudoledger.contract.tables import Tables
 from pseudoledger.contract.things import LedgerState
 from pseudoledger.errors import KeystoreError, PeerUnreachable, StoreError, VerificationError
@@ -123,6 +123,11 @@ class Desk:
                 f"{self.place} tells of two ledgers: {state.id} and the one that it proves"
             )
         return state
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rule set in force; raise CannotJudge if this program does not have it."""
+        return rules_for(self.state.pins)
 
     @cached_property
     def tables(self) -> Tables:
@@ -241,9 +246,10 @@ class Desk:
         clear: frozenset[str] = frozenset(),
     ) -> Signed:
         """Seal and sign one payload given in the clear, as of now."""
-        kind = KINDS.get((str(tree.get("type")), tree.get("v", 1)))
+        tree = {"v": self.rules.version_of(str(tree.get("type"))), **tree}
+        kind = KINDS.get((str(tree["type"]), tree["v"]))
         state = self.state
-        done = sealed.seal({"v": 1, **tree}, aud=state.id, iss=signer.did, random=os.urandom, clear=clear)
+        done = sealed.seal(tree, aud=state.id, iss=signer.did, random=os.urandom, clear=clear)
         drafted = payload.draft(done.tree)
         if sub is None:
             assert kind is not None, "seal refuses unknown kinds"

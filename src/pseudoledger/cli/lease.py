@@ -313,7 +313,7 @@ def end(
         typer.Option(
             "--code",
             help="0 period over; 1-9999 lessee; 10000-19999 lessor, after notice; 20000 invoice unpaid past"
-            " grace; 20002 a registered file; 20003 key revoked; 20004 head lease ended.",
+            " grace; 20001 voucher revoked; 20002 a registered file; 20003 key revoked; 20004 head lease ended.",
         ),
     ] = 0,
     entry: Annotated[

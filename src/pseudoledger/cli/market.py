@@ -19,7 +19,7 @@ from pseudoledger.cli.show import Facts, errors, present
 from pseudoledger.cli.values import choice, instant, length, residency
 from pseudoledger.errors import MalformedError
 from pseudoledger.market.catalogue_offer import CatalogueImport, OfferTerms, import_catalogue
-from pseudoledger.market.drafts import OfferDraft
+from pseudoledger.market.drafts import OfferDraft, PayloadDraft
 from pseudoledger.market.report import Note
 from pseudoledger.market.sdl_demand import DemandTerms, DenomRate, SdlImport, block_time, import_sdl
 from pseudoledger.market.tables import load_tables
@@ -107,16 +107,15 @@ def _catalogue_acts(actor: Acting, found: CatalogueImport) -> list[tuple[Act, Si
     """Sign every pool and, since they name it by its id, then its offers."""
     pairs = []
     for listing in found.listings:
-        pool = _signed(actor, Act(tree=dict(listing.pool.payload()), title=listing.pool.number))
+        pool = _signed(actor, listing.pool.payload(), listing.pool.number)
         pairs.append(pool)
-        pairs += [
-            _signed(actor, Act(tree=dict(draft.payload(pool[1].id)), title=draft.number))
-            for draft in listing.offers
-        ]
+        pairs += [_signed(actor, draft.payload(pool[1].id), draft.number) for draft in listing.offers]
     return pairs
 
 
-def _signed(actor: Acting, act: Act) -> tuple[Act, Signed]:
+def _signed(actor: Acting, draft: PayloadDraft, title: str) -> tuple[Act, Signed]:
+    # The version of a kind is that of the ledger's rule set, which signing puts in.
+    act = Act(tree={name: value for name, value in draft.items() if name != "v"}, title=title)
     return act, actor.desk.sign(actor.signer, act.tree, sub=act.sub)
 
 
@@ -171,9 +170,7 @@ def sdl(
         if as_ is not None:
             actor = Acting(desk=desk, name=as_)
             pairs = [
-                _signed(actor, Act(tree=dict(draft.payload()), title=draft.number))
-                for _, item in found
-                for draft in item.demands
+                _signed(actor, draft.payload(), draft.number) for _, item in found for draft in item.demands
             ]
             results = settle(desk, pairs, dry_run=dry_run, as_json=as_json, quiet=True)
         made = [dict(draft.payload()) for _, item in found for draft in item.demands]

@@ -113,7 +113,9 @@ class _Run:
                 self.plan, distances, exponents, ledger=desk.state.id, as_of=format_instant(desk.now)
             )
         self.raw = report.report_bytes(self.value)
-        self.name = report.run_name(self.raw)
+        self.run = report.Run.of(self.raw)
+        self.name = self.run.name
+        self._version = desk.rules.version_of("match.proposed")
 
     def propose(self, actor: Acting, valid_to: str, *, dry_run: bool) -> list[dict[str, Any]]:
         """Sign and register a match for every demand that is met, in batches."""
@@ -126,7 +128,9 @@ class _Run:
         return results
 
     def _signed(self, actor: Acting, place: int, number: int, valid_to: str) -> tuple[Act, Signed]:
-        tree = self._report.match_of(self.plan, number, run=self.name, place=place, valid_to=valid_to)
+        tree = self._report.match_of(
+            self.plan, number, run=self.run, place=place, valid_to=valid_to, v=self._version
+        )
         act = Act(tree=tree, sub=self.plan.wishes[number].need.id, title=tree["number"])
         return act, self._desk.sign(actor.signer, act.tree, sub=act.sub)
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from pseudoledger.contract.things import THINGS, Chain, LedgerState, Owner, Thing
 from pseudoledger.errors import StoreCorrupt
+from pseudoledger.statement.kinds import KINDS
 
 CACHED_MAX = 200_000
 """Things kept in memory by default; beyond it the oldest of the largest class go, and are read again when needed."""
@@ -56,7 +57,10 @@ def _write_model(value: Any) -> Any:
 
 def _read_model(kind: type, value: Any) -> Any:
     if issubclass(kind, BaseModel):
-        return kind.model_validate_json(msgspec.json.encode(value))
+        # A thing that holds a payload holds it in the version in which it was signed.
+        signed = KINDS.get((str(value["type"]), int(value["v"]))) if "v" in value else None
+        model = signed.model if signed is not None and issubclass(signed.model, kind) else kind
+        return model.model_validate_json(msgspec.json.encode(value))
     raise TypeError(kind)
 
 

@@ -21,7 +21,7 @@ Role = Literal["lessee", "lessor", "either"]
 CONDITIONS: MappingProxyType[int, tuple[Role, str]] = MappingProxyType(
     {
         20_000: ("lessor", "an invoice unpaid past its grace"),
-        20_001: ("lessor", "a voucher revoked"),
+        20_001: ("either", "a voucher revoked"),
         20_002: ("either", "a policy entry"),
         20_003: ("either", "the other party's key revoked"),
         20_004: ("either", "the head lease ended"),

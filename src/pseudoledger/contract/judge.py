@@ -36,6 +36,7 @@ from pseudoledger.contract.rules import (
     ledger,
     market,
     payment,
+    programme,
     sublease,
     terms,
     usage,
@@ -156,7 +157,7 @@ apart.check(
             sublease,
             terms,
         ),
-        *(vouchers, voucher_back, voucher_redeem),
+        *(vouchers, programme, voucher_back, voucher_redeem),
         *_OWN_FAMILIES,
         *_PARTY_FAMILIES,
     )

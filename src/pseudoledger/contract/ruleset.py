@@ -28,7 +28,7 @@ from pseudoledger.statement.payload import DEPTH_MAX, ITEMS_MAX, parse
 
 NAMES = ("pseudoledger-1", "pseudoledger-2")
 """Every rule set by its number, which its name ends with; new ledgers are founded with the last one."""
-IN_PREPARATION = frozenset({"pseudoledger-2"})
+IN_PREPARATION: frozenset[str] = frozenset()
 """Sets that are not released: what they list and the file that describes them may still change.
 
 Releasing one is taking it out here and freezing its golden ledger (`tools/golden.py`). No ledger that is meant
@@ -55,6 +55,10 @@ class RuleSet:
     """Its rules, for those who describe them."""
     judge: Callable[[Case], tuple[Finding, ...]]
     fold: Callable[[Case], None]
+
+    def version_of(self, kind: str) -> int:
+        """Return the version of a kind that it has; 1 for a kind that it does not know, which it will refuse."""
+        return next((v for name, v in self.kinds if name == kind), 1)
 
 
 @lru_cache(maxsize=1)

@@ -143,17 +143,18 @@ def _third_parties(book: Book, attestors: Iterable[str], invoice: Invoice) -> li
 
 def unmet_conditions(book: Book, programme: ProgrammeDeclared, invoice: Invoice, now: int) -> list[Condition]:
     """Return the conditions of a programme that the payer of an invoice does not meet."""
-    return [
-        condition
-        for condition in programme.conditions
-        if not any(_is_met(book, requirement, invoice, now) for requirement in condition.any_of)
-    ]
+    # What an attestor has said is looked up once, however many conditions name the attestor.
+    named = {did for item in programme.conditions for wanted in item.any_of for did in wanted.attestors}
+    said = {
+        did: [claim for _, claim in in_force(book, invoice.payer, (did,), now)]
+        for did in _third_parties(book, sorted(named), invoice)
+    }
 
+    def is_met(wanted: Requirement) -> bool:
+        claims = (claim for did in wanted.attestors for claim in said.get(did, ()))
+        return any(claim.payload.claim == wanted.claim and _answers(claim, wanted) for claim in claims)
 
-def _is_met(book: Book, requirement: Requirement, invoice: Invoice, now: int) -> bool:
-    believed = _third_parties(book, requirement.attestors, invoice)
-    claims = in_force(book, invoice.payer, believed, now, claim=requirement.claim)
-    return any(_answers(claim, requirement) for _, claim in claims)
+    return [condition for condition in programme.conditions if not any(map(is_met, condition.any_of))]
 
 
 def _answers(claim: Claim, wanted: Requirement) -> bool:
@@ -194,21 +195,29 @@ def chips_of_other_origin(
     wanted = programme.chip_origin
     if wanted is None:
         return []
+    attested = _attested_chips(book, wanted, invoice, now)
     lines = [line for line in terms_of(book, invoice).lines if line.chip is not None]
-    return [line for line in lines if not _of_origin(book, wanted, line, invoice, now)]
+    return [line for line in lines if line.chip not in wanted.chips and not _attested(book, line, attested)]
 
 
-def _of_origin(book: Book, wanted: ChipOrigin, line: TermsLine, invoice: Invoice, now: int) -> bool:
-    if line.chip in wanted.chips:
-        return True
-    offer = book.get(Offer, line.offer) if line.offer else None
-    pools = {None, offer.payload.pool} if offer else {None}
+def _attested_chips(
+    book: Book, wanted: ChipOrigin, invoice: Invoice, now: int
+) -> set[tuple[str, str | None]]:
+    """Return the chips of a wanted origin by the word of those who count, each with the pool it is about."""
     believed = _third_parties(book, wanted.attestors, invoice)
-    return any(
-        item.chip == line.chip and item.origin in wanted.countries
+    return {
+        (item.chip, claim.payload.about)
         for _, claim in in_force(book, invoice.issuer, believed, now, claim="chip_inventory")
-        if claim.payload.about in pools
         for item in claim.payload.chips or ()
+        if item.origin in wanted.countries
+    }
+
+
+def _attested(book: Book, line: TermsLine, attested: set[tuple[str, str | None]]) -> bool:
+    assert line.chip is not None, "the caller leaves out lines without chips"
+    offer = book.get(Offer, line.offer) if line.offer else None
+    return (line.chip, None) in attested or (
+        offer is not None and (line.chip, offer.payload.pool) in attested
     )
 
 

@@ -151,6 +151,7 @@ def _broker_match(stage: Stage, market: Market, best: Acceptable, demand_id: str
         "offer": best.offer,
         "lines": lines,
         "mandates": sorted(market.mandates.values()),
+        "reason": "cheapest",
         "valid_to": format_instant(stage.now + 7 * 86_400),
     }
     return stage.act(BROKER, tree, demand_id, says="proposed a match under both mandates; it binds nobody")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pseudoledger.contract.book import Book
+from pseudoledger.contract.ruleset import newest
 from pseudoledger.contract.things import Lease, TermsInForce
 from pseudoledger.errors import Finding, RegistrationRefused
 from pseudoledger.identity.keys import Signer
@@ -150,7 +151,8 @@ class Stage:
 
     def _seal(self, who: str, tree: dict[str, Any], sub: str | None) -> Signed:
         signer = self.signer(who)
-        ready = sealed.seal({"v": 1, **tree}, aud=self.ledger_id, iss=signer.did, random=self.random)
+        tree = {"v": newest().version_of(tree["type"]), **tree}
+        ready = sealed.seal(tree, aud=self.ledger_id, iss=signer.did, random=self.random)
         raw = envelope.sign(
             signer, draft(ready.tree), sub=sub or signer.did, aud=self.ledger_id, iat=self.now
         )

@@ -4,7 +4,8 @@
 views are for people with sqlite-utils or Datasette; nothing in the program reads them, and `verify` compares
 their text with this file. The second script brings the indexes that `query` pages by. The third lays the
 things out by the order in which they came: in that of their keys, which are hashes, every block changed as many
-pages as it changed things. The fourth adds the views of the second rule set's things.
+pages as it changed things. The fourth and the fifth add the views of the second rule set's things; the fifth also
+an index of disputes, which are few, and which no thing of another sort pays for.
 """
 
 from __future__ import annotations
@@ -240,7 +241,45 @@ _SECOND_COLUMNS: MappingProxyType[str, tuple[str, tuple[str, ...]]] = MappingPro
     }
 )
 
-VIEW_COLUMNS = MappingProxyType({**_FIRST_COLUMNS, **_SECOND_COLUMNS})
+_THIRD_COLUMNS: MappingProxyType[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "matches": ("match", ("broker", "demand", "offer", "reason", "report", "valid_to", "entry")),
+        "stakes": (
+            "stake",
+            (
+                "declarer",
+                "holder",
+                "number",
+                "asset",
+                "pool",
+                "units",
+                "share_bps",
+                "start",
+                "until",
+                "valid_to",
+                "accepted_at",
+                "entry",
+            ),
+        ),
+        "quotas": (
+            "quota",
+            (
+                "organisation",
+                "drawer",
+                "number",
+                "start",
+                "until",
+                "currency",
+                "limit",
+                "drawn",
+                "entry",
+            ),
+        ),
+        "draws": ("draw", ("quota", "lease", "drawer", "number", "amount", "drawn_at", "entry")),
+    }
+)
+
+VIEW_COLUMNS = MappingProxyType({**_FIRST_COLUMNS, **_SECOND_COLUMNS, **_THIRD_COLUMNS})
 """Columns of every view over things, by name: the sort of thing, and the paths into its JSON."""
 
 
@@ -274,6 +313,10 @@ CREATE INDEX invoices_lease ON things ({picked("lease")}) WHERE sort = 'invoice'
 CREATE INDEX invoices_due ON things ({picked("due_at")}) WHERE sort = 'invoice';
 """
 
+_DISPUTES_OF_LEASE = f"""
+CREATE INDEX disputes_lease ON things ({picked("lease")}) WHERE sort = 'dispute';
+"""
+
 _INDEXES_OF_THINGS = "".join(line + "\n" for line in _INDEXES.splitlines() if " ON things " in line)
 
 _THINGS_IN_ORDER = f"""
@@ -299,6 +342,7 @@ MIGRATIONS: tuple[str, ...] = (
     _INDEXES,
     _THINGS_IN_ORDER,
     _create(_SECOND_COLUMNS),
+    _create(_THIRD_COLUMNS) + _DISPUTES_OF_LEASE,
 )
 """Scripts in order; script n brings `user_version` from n to n + 1. Released scripts never change."""
 

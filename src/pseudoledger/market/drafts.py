@@ -1,7 +1,8 @@
 """Drafts of market statements: what an importer makes of a foreign file, before sealing and signing.
 
 A draft's `payload()` is a JSON object of the kind without `_sd`: sealable fields stand in the clear or are
-absent, and sealing adds their digests. Everything else is checked against the payload models here, so what
+absent, and sealing adds their digests. The version is that of the newest rule set; whoever signs for a ledger
+under an older one leaves it out, and takes the one that is in force there. Everything else is checked against the payload models here, so what
 an importer hands on can be signed as it is.
 """
 
@@ -13,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from pseudoledger.contract.ruleset import newest
 from pseudoledger.statement.kinds.market import (
     Ceiling,
     DemandLine,
@@ -116,7 +118,7 @@ class DemandDraft:
 
 def _payload(kind: str, fields: Mapping[str, object]) -> PayloadDraft:
     given = {name: _json(value) for name, value in fields.items() if value is not None}
-    return {"type": kind, "v": 1, **given}
+    return {"type": kind, "v": newest().version_of(kind), **given}
 
 
 def _json(value: object) -> object:

@@ -19,6 +19,7 @@ that returns its reasons; the codes are stable:
     match.ceiling          it costs more than the ceiling
     match.place            it stands in a country that is not allowed, or in none that is known
     match.residency        the same, for a data set
+    match.distance         it stands farther away than the demand allows, or at an unknown distance
     match.period           it is not available for long enough within the window
     match.length           the lease would be shorter or longer than it allows
     match.host_unstated    (a note) it does not say whether the host has this
@@ -31,6 +32,7 @@ from dataclasses import dataclass
 
 from pseudoledger.errors import Finding
 from pseudoledger.market.assignment import Assigned, Cost, assign
+from pseudoledger.market.dispatch.distance import Limit, load_distances
 from pseudoledger.market.supply import DemandId, Need, OfferId, Supply, meets, needs_chips
 from pseudoledger.market.tables import UNKNOWN_COUNTRY
 from pseudoledger.statement.kinds.market import DemandLine, MatchLine
@@ -150,6 +152,7 @@ def _judge(pair: _Pair) -> tuple[tuple[Finding, ...], Assigned | None]:
         reasons.extend(check_ceiling(pair.need, pair.supply, _exact_price(assigned.cost, pair), pair.seconds))
     reasons.extend(check_place(pair.need, pair.supply))
     reasons.extend(check_residency(pair.need, pair.supply))
+    reasons.extend(check_distance(pair.need, pair.supply))
     reasons.extend(check_period(pair.need, pair.supply, pair.seconds))
     reasons.extend(check_length(pair.supply, pair.seconds))
     return tuple(reasons), assigned
@@ -229,6 +232,15 @@ def check_residency(need: Need, supply: Supply) -> Iterator[Finding]:
         if supply.country not in rule.countries:
             message = f"data set {rule.data_set}: {_elsewhere(supply.country, rule.countries)}"
             yield Finding(code="match.residency", message=message, field=f"/residency/{index}")
+
+
+def check_distance(need: Need, supply: Supply) -> Iterator[Finding]:
+    """Ask whether the offer stands near enough, where the demand says how far it may."""
+    if need.near is not None:
+        limit = Limit(near=need.near.place, km_max=need.near.km_max)
+        too_far = load_distances().beyond(limit, supply.place)
+        if too_far is not None:
+            yield Finding(code="match.distance", message=too_far, field="/near/km_max")
 
 
 def check_period(need: Need, supply: Supply, seconds: int) -> Iterator[Finding]:

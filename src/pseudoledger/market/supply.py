@@ -11,6 +11,8 @@ from pseudoledger.statement.kinds.market import (
     Ceiling,
     DemandLine,
     DemandPublished,
+    DemandPublished2,
+    Near,
     OfferLine,
     OfferPublished,
     Rate,
@@ -35,6 +37,12 @@ class Supply:
     length_max: str
     available: Period
     free: Mapping[str, int]
+    subdivision: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The subdivision where it is named, else the country."""
+        return self.subdivision or self.country
 
     @classmethod
     def of(
@@ -51,6 +59,7 @@ class Supply:
             rates={rate.line: rate for rate in offer.tariff.lines},
             currency=offer.tariff.currency,
             country=offer.facility.country,
+            subdivision=offer.facility.subdivision,
             length_min=offer.length_min,
             length_max=offer.length_max,
             available=offer.available,
@@ -69,6 +78,8 @@ class Need:
     length: str
     places: tuple[str, ...]
     residency: tuple[Residency, ...]
+    near: Near | None = None
+    """How far away the machines may stand, where it says."""
 
     @classmethod
     def of(cls, demand_id: str, demand: DemandPublished | DemandDraft) -> Need:
@@ -81,6 +92,7 @@ class Need:
             length=demand.length,
             places=demand.places,
             residency=demand.residency,
+            near=demand.near if isinstance(demand, DemandPublished2) else None,
         )
 
 

@@ -175,6 +175,10 @@ _LENGTH = re.compile(
 )
 
 
+LAST_SECOND = 253_402_300_799
+"""9999-12-31T23:59:59Z, the last instant that can be written."""
+
+
 @lru_cache(maxsize=65_536)
 def instant_seconds(text: str) -> int:
     """Return the Unix time of an instant `YYYY-MM-DDTHH:MM:SSZ`, 1970 to 9999; raise MalformedError."""
@@ -197,7 +201,7 @@ def instant_seconds(text: str) -> int:
 
 def format_instant(seconds: int) -> str:
     """Write a Unix time as an instant; raise MalformedError outside 1970 to 9999."""
-    if not 0 <= seconds <= 253_402_300_799:
+    if not 0 <= seconds <= LAST_SECOND:
         raise MalformedError(f"{seconds} s lies outside the years 1970 to 9999", code="value.instant")
     return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}Z"
 

@@ -22,7 +22,11 @@ def test_an_example_can_be_sealed_and_signed(kind):
     assert draft(done.tree).type == kind.name
 
 
-@pytest.mark.parametrize("kind", SENT, ids=lambda kind: kind.name)
+NEWEST = list({kind.name: kind for kind in sorted(SENT, key=lambda kind: kind.v)}.values())
+"""Of every name the newest version, which is what is drafted."""
+
+
+@pytest.mark.parametrize("kind", NEWEST, ids=lambda kind: kind.name)
 def test_draft_prints_it(kind, capsys):
     assert run(["draft", kind.name]) == 0
     assert json.loads(capsys.readouterr().out) == example(kind)

@@ -79,6 +79,13 @@ def a_subdivision_lies_in_its_country():
     return offering({"/facility/subdivision": "FR-IDF"})
 
 
+@alone("place.subdivision")
+def a_distance_is_counted_from_a_place_in_its_country():
+    near = {"country": "DE", "subdivision": "FR-IDF", "km_max": 500}
+    deal = Deal()
+    return put(deal, deal.lessee, demand(near=near))
+
+
 @alone("market.over")
 def an_offer_lies_ahead():
     deal, tree = with_offer()

@@ -4,7 +4,7 @@ from alone import alone, put
 from alone_billing import FULL, commission_of
 from alone_lease import shown
 
-from play import DAY, START, Deal, Table, key
+from play import DAY, START, Deal, Table, instant, key
 from play.papers import H100, NOWHERE, ended, mandate, net_of, period, simple
 from play.quarrel import of_invoice, open_about, quarrelsome
 from play.vouchers import (
@@ -47,6 +47,23 @@ def putting(grant, who, tree, sub=None):
 @alone("programme.over")
 def a_programme_is_declared_before_it_is_over():
     return put(Table().at(START + 200 * DAY), ISSUER, programme(key("lessor").did))
+
+
+@alone("programme.too_long")
+def what_a_programme_issues_lapses_within_the_calendar():
+    whole = {"from": instant(START), "until": "9999-12-31T00:00:00Z"}
+    return put(Table(), ISSUER, programme(key("lessor").did, period=whole))
+
+
+@alone("place.subdivision")
+def a_listed_place_lies_in_its_country():
+    listed = {
+        "lessor": key("lessor").did,
+        "facility_class": STATE_RUN,
+        "country": "DE",
+        "subdivision": "FR-IDF",
+    }
+    return put(Table(), ISSUER, programme(key("lessor").did, facilities=[listed]))
 
 
 def issuing(grant, *, who=ISSUER, holder=None, **changes):

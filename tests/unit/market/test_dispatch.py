@@ -1,6 +1,7 @@
 """The dispatcher: against brute force where that is possible, and against its own promises everywhere."""
 
 import itertools
+from hashlib import sha256
 from random import Random
 
 import pytest
@@ -10,12 +11,20 @@ from pseudoledger.errors import MalformedError
 from pseudoledger.market.dispatch.distance import Limit, load_distances, parse_limits
 from pseudoledger.market.dispatch.plan import dispatch
 from pseudoledger.market.dispatch.reasons import why_met, why_not
-from pseudoledger.market.dispatch.report import make_report, match_of, report_bytes, run_name
+from pseudoledger.market.dispatch.report import Run, make_report, match_of, report_bytes
 from pseudoledger.market.dispatch.sides import Listing, Wish
 from pseudoledger.market.dispatch.ways import WAYS_MAX, Brief, Ways
 from pseudoledger.market.matching import match
 from pseudoledger.market.supply import Need, Supply
-from pseudoledger.statement.kinds.market import Ceiling, DemandLine, OfferLine, Rate, Residency, Resource
+from pseudoledger.statement.kinds.market import (
+    Ceiling,
+    DemandLine,
+    Near,
+    OfferLine,
+    Rate,
+    Residency,
+    Resource,
+)
 from pseudoledger.statement.values import Period
 
 DAY = 86_400
@@ -49,7 +58,8 @@ def listing(name, lines, *, lessor=None, pool=None, place="FI", **fields):
             for key, _, _, price in lines
         },
     } | fields
-    supply = Supply(id=name, lines=made, country=place[:2], **facts)
+    part = place if "-" in place else None
+    supply = Supply(id=name, lines=made, country=place[:2], subdivision=part, **facts)
     return Listing(supply=supply, lessor=lessor or f"lessor {name}", pool=pool or name, place=place, **own)
 
 
@@ -200,7 +210,7 @@ def test_the_order_of_the_sides_changes_nothing():
         dice.shuffle(listings)
         said.add(report_bytes(report(dispatch(wishes, listings, market.brief, DISTANCES))))
     (raw,) = said
-    assert run_name(raw).startswith("D-")
+    assert Run.of(raw).name == f"D-{sha256(raw).hexdigest()[:32]}"
 
 
 def test_equal_offers_are_taken_in_the_order_of_their_ids():
@@ -222,6 +232,26 @@ def test_ways_are_what_matching_accepts():
         assert {item.offer: item.total_micro for item in matched.acceptable} == {
             offer: way.price_micro for offer, way in cheapest.items()
         }
+
+
+def test_a_demand_goes_no_farther_than_it_says():
+    asked = wish("d", [("chip", ("big",), 4)], near=Near(country="FI", km_max=1_200))
+    near = listing("near", [("c", "big", 8, 9_000_000)], place="DE")
+    far = listing("far", [("c", "big", 8, 1)], place="SG")
+    said = report(run([asked], [far, near]))
+    assert [(row["offer"], row["distance_km"]) for row in said["assigned"]] == [("near", 1109)]
+    (row,) = report(run([asked], [far]))["unassigned"]
+    assert row["offers"] == {"match.distance": 1}
+    listings = [near, far, listing("nowhere", [("c", "big", 8, 1)], place="ZZ")]
+    (matched,) = match([asked.need], [item.supply for item in listings], exponents=EXPONENTS)
+    assert [item.offer for item in matched.acceptable] == ["near"]
+    assert {item.offer: str(item.reasons[0].message).split(" from")[0] for item in matched.rejected} == {
+        "far": f"{DISTANCES.km('FI', 'SG')} km",
+        "nowhere": "an unknown distance",
+    }
+    # A run may set a limit of its own; the nearer of the two holds.
+    tighter = run([asked], [near], limits={"d": Limit(near="FI", km_max=100)})
+    assert report(tighter)["unassigned"][0]["offers"] == {"dispatch.distance": 1}
 
 
 def test_a_fee_is_owed_once_for_a_line_that_two_lines_share():
@@ -310,8 +340,15 @@ def test_nothing_to_divide():
 def test_a_match_names_the_report_and_its_row():
     offer = listing("o", [("c", "big", 8, 1)], mandates=("lessor's",))
     plan = run([wish("d", [("chip", ("big",), 4)], mandates=("lessee's",))], [offer], dispatcher="carol")
-    said = match_of(plan, 0, run="D-00", place=1, valid_to="2026-01-01T00:00:00Z")
-    assert said["number"] == "D-00/1"
+    run_of = Run(sha256="0f" * 32, size=7)
+    said = match_of(plan, 0, run=run_of, place=1, valid_to="2026-01-01T00:00:00Z", v=2)
+    assert said["number"] == f"{run_of.name}/1" == "D-" + "0f" * 16 + "/1"
+    assert said["reason"] == "cheapest"
+    assert said["report"] == {"sha256": "0f" * 32, "media_type": "application/json", "bytes": 7}
+    first = match_of(plan, 0, run=run_of, place=1, valid_to="2026-01-01T00:00:00Z", v=1)
+    assert first == {name: value for name, value in said.items() if name not in {"reason", "report"}} | {
+        "v": 1
+    }
     assert said["mandates"] == ["lessor's", "lessee's"]
     assert said["lines"] == [{"demand_line": "chip", "offer_line": "c", "count": 4}]
 

@@ -132,8 +132,9 @@ def _voucher_revoked(case: Case, entry: str) -> str:
     voucher = case.book.get(Voucher, entry)
     if voucher is None or voucher.revoked_at is None:
         return "entry names no voucher that was revoked"
-    if case.book.get(VoucherUse, use_key(entry, case.sub)) is None:
-        return "the voucher was never set aside for this lease, nor used on it"
+    use = case.book.get(VoucherUse, use_key(entry, case.sub)) or VoucherUse()
+    if not use.counts:
+        return "nothing of the voucher was set aside for this lease or used on it when it was revoked"
     return ""
 
 

@@ -110,6 +110,15 @@ def length_fits_window(case: Case) -> Findings:
         yield refuse("demand.length", "the length does not fit into the window", field="/length")
 
 
+def near_in_country(case: Case) -> Findings:
+    """A distance is counted from a subdivision of the country that it names, or from the country."""
+    near = case.payload.near
+    if near is not None and near.subdivision is not None and not near.place.startswith(f"{near.country}-"):
+        yield refuse(
+            "place.subdivision", f"{near.subdivision} is not in {near.country}", field="/near/subdivision"
+        )
+
+
 def demand_is_own(case: Case) -> Findings:
     """Only the lessee closes a demand, and once."""
     if not case.is_party(case.demand.lessee):
@@ -301,6 +310,16 @@ def fold_released(case: Case) -> None:
 
 def fold_match(case: Case) -> None:
     """Remember the match, so that a lease may answer it."""
+    _remember_match(case, reason=None, report=None)
+
+
+def fold_match_2(case: Case) -> None:
+    """Remember the match and why it was made, so that a lease may answer it."""
+    said = case.payload
+    _remember_match(case, reason=said.reason, report=said.report.sha256 if said.report else None)
+
+
+def _remember_match(case: Case, *, reason: str | None, report: str | None) -> None:
     said = case.payload
     valid_to = instant_seconds(said.valid_to)
     match = Match(
@@ -309,6 +328,8 @@ def fold_match(case: Case) -> None:
         offer=said.offer,
         mandates=said.mandates,
         valid_to=valid_to,
+        reason=reason,
+        report=report,
         entry=case.index,
     )
     case.book.put(case.id, match)
@@ -338,6 +359,7 @@ RULES = MappingProxyType(
 )
 RULES_2 = MappingProxyType(
     {
+        "demand.published": (*RULES["demand.published"], near_in_country),
         "broker.mandated": (*RULES["broker.mandated"], broker_no_affiliate),
         "match.proposed": (*RULES["match.proposed"], matcher_no_affiliate),
     }
@@ -354,3 +376,4 @@ FOLDS: MappingProxyType[str, Fold] = MappingProxyType(
         "match.proposed": fold_match,
     }
 )
+FOLDS_2: MappingProxyType[str, Fold] = MappingProxyType({"match.proposed": fold_match_2})

@@ -1,6 +1,6 @@
-"""Rules of the family *voucher*: programmes, vouchers, and what holders do with them (design §3 "Vouchers").
+"""Rules of the family *voucher*: vouchers, and what holders do with them (design §3 "Vouchers").
 
-What the lessor and the issuer do with a presented voucher stands in `voucher_redeem`.
+Programmes stand in `programme`; what the lessor and the issuer do with a presented voucher stands in `voucher_redeem`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pseudoledger.contract.case import Case, Findings, Rule, refuse
+from pseudoledger.contract.rules import programme as programmes
 from pseudoledger.contract.rules import voucher_redeem
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.rules.voucher_back import count_person, let_go
 from pseudoledger.contract.things import Invoice, Lease, Taken
-from pseudoledger.contract.things.voucher import Person, Presentation, Programme, Voucher, VoucherUse
+from pseudoledger.contract.things.voucher import Person, Presentation, Voucher, VoucherUse
 from pseudoledger.contract.vouchers import person_key, presented_for, subject_group, use_key
 from pseudoledger.statement.values import format_instant, length_seconds
 
@@ -24,12 +25,6 @@ VOUCHERS_MAX = 8
 def voucher_number_key(party: str, number: str) -> str:
     """Return the key under which the number of a voucher of an issuer is remembered."""
     return f"voucher {party} {number}"
-
-
-def programme_still_runs(case: Case) -> Findings:
-    """A programme that is over is not declared."""
-    if case.payload.period.until_seconds <= case.now:
-        yield refuse("programme.over", "its period is over", field="/period/until")
 
 
 def programme_is_own(case: Case) -> Findings:
@@ -107,11 +102,6 @@ def person_within_cap(case: Case) -> Findings:
             field="/face_minor",
             entry=programme.entry,
         )
-
-
-def fold_programme(case: Case) -> None:
-    """Open the programme."""
-    case.book.put(case.id, Programme(issuer=case.party, payload=case.payload, entry=case.index))
 
 
 def fold_issued(case: Case) -> None:
@@ -320,6 +310,10 @@ def fold_released(case: Case) -> None:
     assert invoice is not None, "the book has every invoice that a voucher was presented for"
     kept = tuple(ref for ref in invoice.vouchers if ref != said.presentation)
     case.book.change(presentation.invoice, invoice, vouchers=kept)
+    if voucher.revoked_at is None:
+        use = _use(case, presentation.lease)
+        left = use.presented_minor - presentation.amount_minor
+        case.book.change(use_key(case.sub, presentation.lease), use, presented_minor=left)
     let_go(case, case.sub, presentation.amount_minor)
 
 
@@ -336,7 +330,12 @@ def fold_presented(case: Case) -> None:
         reserved_minor=voucher.reserved_minor - reserved,
         presented_minor=voucher.presented_minor + said.amount_minor,
     )
-    case.book.change(use_key(case.sub, invoice.lease), use, reserved_minor=use.reserved_minor - reserved)
+    case.book.change(
+        use_key(case.sub, invoice.lease),
+        use,
+        reserved_minor=use.reserved_minor - reserved,
+        presented_minor=use.presented_minor + said.amount_minor,
+    )
     case.book.change(said.invoice, invoice, vouchers=(*invoice.vouchers, case.id))
     presentation = Presentation(
         voucher=case.sub,
@@ -357,7 +356,7 @@ def fold_presented(case: Case) -> None:
 
 RULES_2: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
     {
-        "programme.declared": (programme_still_runs,),
+        **programmes.RULES_2,
         "voucher.issued": (
             programme_is_own,
             voucher_number_is_new,
@@ -372,7 +371,7 @@ RULES_2: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
 )
 FOLDS_2: Mapping[str, Fold] = MappingProxyType(
     {
-        "programme.declared": fold_programme,
+        **programmes.FOLDS_2,
         "voucher.issued": fold_issued,
         "voucher.reserved": fold_reserved,
         "voucher.released": fold_released,

@@ -51,7 +51,13 @@ def count_redeemed(case: Case, presentation: Presentation, amount_minor: int) ->
     book.change(presentation.programme, programme, redeemed_minor=programme.redeemed_minor + amount_minor)
     key = use_key(presentation.voucher, presentation.lease)
     use = book.get(VoucherUse, key) or VoucherUse()
-    book.change(key, use, redeemed_minor=use.redeemed_minor + amount_minor)
+    gone = max(0, -amount_minor) if voucher.revoked_at is not None else 0
+    book.change(
+        key,
+        use,
+        redeemed_minor=use.redeemed_minor + amount_minor,
+        presented_minor=use.presented_minor + gone,
+    )
     count_person(case, presentation.programme, presentation.group, redeemed_minor=amount_minor)
 
 

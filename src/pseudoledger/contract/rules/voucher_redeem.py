@@ -14,7 +14,7 @@ from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.rules.payment import reference_key, references_are_new
 from pseudoledger.contract.rules.voucher_back import count_redeemed, let_go, withdraw
 from pseudoledger.contract.things import Invoice, Taken
-from pseudoledger.contract.things.voucher import Person, Presentation, Programme
+from pseudoledger.contract.things.voucher import Person, Presentation, Programme, VoucherUse
 from pseudoledger.contract.vouchers import (
     chips_of_other_origin,
     person_key,
@@ -23,6 +23,7 @@ from pseudoledger.contract.vouchers import (
     share_bound,
     subject_group,
     unmet_conditions,
+    use_key,
 )
 from pseudoledger.statement.values import format_instant
 
@@ -250,6 +251,10 @@ def fold_redeemed(case: Case) -> None:
     voucher = case.voucher
     case.book.change(case.sub, voucher, presented_minor=voucher.presented_minor - said)
     let_go(case, case.sub, presentation.amount_minor - said)
+    key = use_key(case.sub, presentation.lease)
+    use = case.book.get(VoucherUse, key)
+    assert use is not None, "presenting made it"
+    case.book.change(key, use, presented_minor=use.presented_minor - presentation.amount_minor)
     case.book.change(presentation.invoice, invoice, voucher_share_bps=place.share_bps)
     changed = case.book.change(
         case.payload.presentation,

@@ -87,6 +87,10 @@ class Match(Thing, frozen=True, kw_only=True, omit_defaults=True):
     offer: str
     mandates: tuple[str, ...]
     valid_to: int
+    reason: str | None = None
+    """Why these two; none in the first version of the kind."""
+    report: str | None = None
+    """SHA-256 of the report of the run, where there was one."""
     entry: int
 
 

@@ -73,7 +73,14 @@ class VoucherUse(Thing, frozen=True, kw_only=True, omit_defaults=True):
     """What of a voucher is set aside for, or was used on, one lease; the key is `voucher/lease`."""
 
     reserved_minor: int = 0
+    presented_minor: int = 0
+    """What waits for the lessor; once the voucher is revoked, also what was taken or given back since."""
     redeemed_minor: int = 0
+
+    @property
+    def counts(self) -> bool:
+        """Whether the lease counts on anything of the voucher; once revoked, whether it did then."""
+        return self.reserved_minor + self.presented_minor + self.redeemed_minor > 0
 
 
 class Presentation(Thing, frozen=True, kw_only=True, omit_defaults=True):

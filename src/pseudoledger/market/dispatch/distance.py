@@ -49,6 +49,14 @@ class Distances:
             self._known[pair] = self._compute(*pair)
         return self._known[pair]
 
+    def beyond(self, limit: Limit, place: str) -> str | None:
+        """Say why a place is beyond a limit; None where it is within."""
+        km = self.km(limit.near, place)
+        if km is not None and km <= limit.km_max:
+            return None
+        far = "an unknown distance" if km is None else f"{km} km"
+        return f"{far} from {limit.near}, the limit is {limit.km_max} km"
+
     def _point(self, place: str) -> tuple[int, int] | None:
         return self._points.get(place) or self._points.get(place[:2])
 

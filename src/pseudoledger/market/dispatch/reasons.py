@@ -8,7 +8,7 @@
 Reasons for one offer, besides those of `market match`:
 
     dispatch.currency       it is priced in another currency than the run
-    dispatch.distance       it stands farther away than the limit, or at an unknown distance
+    dispatch.distance       it stands farther away than the limit of the run, or at an unknown distance
     dispatch.same_party     lessor and lessee are one party
     dispatch.own            the dispatcher itself is one of the two, and may not broker for itself
     dispatch.mandate        neither side has mandated the dispatcher to propose

@@ -1,7 +1,8 @@
 """The report of a run: who got what and why, who got nothing and why, what is left, and how good that is.
 
 The file's bytes are the record: the first `RUN_DIGITS` hex digits of their SHA-256 name the run, and stand in
-the number of every match that is proposed from it (`match_of`). Whoever is given the report can compare.
+the number of every match that is proposed from it (`match_of`); the whole hash stands beside it from version 2 of
+the kind on. Whoever is given the report can compare.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -66,27 +67,46 @@ def report_bytes(report: Mapping[str, Any]) -> bytes:
     return (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def run_name(raw: bytes) -> str:
-    """Return the name of a run, from the bytes of its report."""
-    return f"D-{sha256(raw).hexdigest()[:RUN_DIGITS]}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run as its matches name it: the hash and the size of its report's bytes."""
+
+    sha256: str
+    size: int
+
+    @classmethod
+    def of(cls, raw: bytes) -> Run:
+        """Name the run whose report has these bytes."""
+        return cls(sha256=sha256(raw).hexdigest(), size=len(raw))
+
+    @property
+    def name(self) -> str:
+        """The run's name, for people: the first digits of the hash."""
+        return f"D-{self.sha256[:RUN_DIGITS]}"
 
 
-def match_of(plan: Plan, demand: int, *, run: str, place: int, valid_to: str) -> PayloadDraft:
+def match_of(plan: Plan, demand: int, *, run: Run, place: int, valid_to: str, v: int) -> PayloadDraft:
     """Draft the `match.proposed` of a demand that was met; its subject is the demand.
 
     `place` is where the report has it in `assigned`, from 1: its number then names the report and the row.
+    From version 2 of the kind on it also carries why these two, and the whole hash of the report.
     """
     way = plan.problem.ways[plan.filling.chosen[demand]]
     listing = plan.listings[way.listing]
-    return {
+    draft: PayloadDraft = {
         "type": "match.proposed",
-        "v": 1,
-        "number": f"{run}/{place}",
+        "v": v,
+        "number": f"{run.name}/{place}",
         "offer": listing.supply.id,
         "lines": _lines(way),
         "mandates": [*listing.mandates, *plan.wishes[demand].mandates],
         "valid_to": valid_to,
     }
+    if v == 1:
+        return draft
+    why = why_met(plan, demand).code.removeprefix("dispatch.")
+    report = {"sha256": run.sha256, "media_type": "application/json", "bytes": run.size}
+    return draft | {"reason": why, "report": report}
 
 
 def _lines(way: Way) -> list[dict[str, Any]]:
@@ -100,7 +120,8 @@ def _assigned(plan: Plan, demand: int, distances: Distances) -> dict[str, Any]:
     number = plan.filling.chosen[demand]
     way = plan.problem.ways[number]
     wish, listing = plan.wishes[demand], plan.listings[way.listing]
-    limit = plan.brief.limits.get(wish.need.id)
+    limit, own = plan.brief.limits.get(wish.need.id), wish.need.near
+    near = limit.near if limit is not None else own.place if own is not None else None
     start = max(wish.need.window.start_seconds, listing.supply.available.start_seconds)
     period = Period.between(start, start + length_seconds(wish.need.length))
     return {
@@ -109,7 +130,7 @@ def _assigned(plan: Plan, demand: int, distances: Distances) -> dict[str, Any]:
         "offer": listing.supply.id,
         "lessor": listing.lessor,
         "place": listing.place,
-        "distance_km": None if limit is None else distances.km(limit.near, listing.place),
+        "distance_km": None if near is None else distances.km(near, listing.place),
         "lines": _lines(way),
         "period": period.model_dump(mode="json"),
         "hour_micro": way.hour_micro,

@@ -2,7 +2,7 @@
 
 The conditions are those of `market match` (a test compares them), found quickly: offers are looked up by what
 they have, and cheap comparisons come first. On top of them stand those of a dispatch: one currency, the
-distance limit, and, where a dispatcher is to sign, a mandate of one side at least.
+distance limit of the run, and, where a dispatcher is to sign, a mandate of one side at least.
 
 Where several lines of an offer would do, each is a way of its own. Of one pair of demand and offer at most
 `WAYS_MAX` are looked at, in `STEPS_MAX` steps, in the order of the offer's lines; `Ways.cut` counts the pairs
@@ -81,6 +81,8 @@ class _Asked:
     """What places and every residency rule allow; None for anywhere."""
     ceiling: int | None
     """Most for the whole length, in 3600ths of a millionth; -1 where it is in another currency."""
+    near: Limit | None
+    """The demand's own distance limit."""
 
     @classmethod
     def of(cls, wish: Wish, brief: Brief) -> _Asked:
@@ -109,6 +111,7 @@ class _Asked:
             until=need.window.until_seconds,
             countries=frozenset.intersection(*rules) if rules else None,
             ceiling=ceiling,
+            near=Limit(near=need.near.place, km_max=need.near.km_max) if need.near else None,
         )
 
 
@@ -187,6 +190,7 @@ class Ways:
                 and min(asked.until, ready.until) - max(asked.start, ready.start) >= asked.seconds
                 and (asked.countries is None or ready.listing.supply.country in asked.countries)
                 and (asked.chips or "chip" not in ready.resources)
+                and (asked.near is None or self._distances.beyond(asked.near, ready.listing.place) is None)
                 and not any(True for _ in self.beyond(wish, ready.listing))
             ):
                 found += self._met(asked, ready)
@@ -199,11 +203,8 @@ class Ways:
         if supply.currency != self._brief.currency:
             yield "dispatch.currency", f"priced in {supply.currency}, this run is in {self._brief.currency}"
         limit = self._brief.limits.get(wish.need.id)
-        if limit is not None:
-            km = self._distances.km(limit.near, listing.place)
-            if km is None or km > limit.km_max:
-                far = "an unknown distance" if km is None else f"{km} km"
-                yield "dispatch.distance", f"{far} from {limit.near}, the limit is {limit.km_max} km"
+        if limit is not None and (too_far := self._distances.beyond(limit, listing.place)) is not None:
+            yield "dispatch.distance", too_far
         if wish.lessee == listing.lessor:
             yield "dispatch.same_party", "lessor and lessee are the same party"
         dispatcher = self._brief.dispatcher

@@ -66,6 +66,8 @@ _ALL = (
     ),
     *_kinds("market", Subject.OFFER, market.OfferWithdrawn),
     *_kinds("market", Subject.DEMAND, market.DemandClosed, market.MatchProposed),
+    *_kinds("market", Subject.ISSUER, market.DemandPublished2, since=2),
+    *_kinds("market", Subject.DEMAND, market.MatchProposed2, since=2),
     *_kinds("market", Subject.MANDATE, market.BrokerReleased),
     *_kinds("market", Subject.OFFER_OR_DEMAND, market.BidPlaced),
     *_kinds("market", Subject.BID, market.BidCountered, market.BidRejected, market.BidWithdrawn),

@@ -225,13 +225,13 @@ class LeaseEnded(Value):
     type: Literal["lease.ended"] = note("Kind")
     v: Literal[1] = note("Version of the kind")
     code: Annotated[int, Field(ge=0, le=29_999)] = note(
-        "0 period over; 1-9999 lessee; 10000-19999 lessor, after notice; 20000 unpaid invoice past grace; "
-        "20002 a policy entry; 20003 key revoked; 20004 head lease ended",
+        "0 period over; 1-9999 lessee; 10000-19999 lessor, after notice; 20000 unpaid invoice past grace;"
+        " 20001 voucher revoked; 20002 a policy entry; 20003 key revoked; 20004 head lease ended",
         reveals="identity",
     )
     entry: Ref | None = note(
-        "What shows the condition of a code from 20000: the id of the invoice, revocation or end of the head"
-        " lease; for 20002 the SHA-256 of the registered file",
+        "What shows the condition of a code from 20000: the id of the invoice, voucher, revocation or end of"
+        " the head lease; for 20002 the SHA-256 of the registered file",
         reveals="reference",
         default=None,
     )

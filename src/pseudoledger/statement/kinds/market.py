@@ -13,6 +13,7 @@ from pseudoledger.statement.values import (
     Country,
     Currency,
     Did,
+    Document,
     Instant,
     Length,
     LineId,
@@ -37,6 +38,9 @@ REFS_MAX = 64
 ResourceName = Literal["chip", "cpu_core", "memory_gib", "storage_gib"]
 Purpose = Literal["train", "infer", "other"]
 Basis = Literal["metered", "reserved", "once"]
+KM_MAX = 20_038
+"""Half of the way around the Earth along the equator, rounded up: no place is farther from another."""
+MatchReason = Literal["requested", "fits", "cheapest", "next_cheapest", "nearest", "other"]
 
 
 class Resource(Value):
@@ -196,6 +200,31 @@ class DemandPublished(Sealable):
     sd_alg: Literal["sha-256"] | None = note("Hash of the sealed fields", alias="_sd_alg", default=None)
 
 
+class Near(Value):
+    """How far away from a place the work may run: the great circle between the points where places stand."""
+
+    country: Country = note("ISO 3166-1 alpha-2", reveals="place")
+    subdivision: Subdivision | None = note("ISO 3166-2", reveals="place", default=None)
+    km_max: Annotated[int, Field(ge=0, le=KM_MAX)] = note(
+        "Farthest that would do", unit="KMT", reveals="place"
+    )
+
+    @property
+    def place(self) -> str:
+        """The subdivision where one is named, else the country."""
+        return self.subdivision or self.country
+
+
+class DemandPublished2(DemandPublished):
+    """A standing need, which may say how far away the machines may stand."""
+
+    # The fields are those of the first version, and every reader of that one reads this one too.
+    v: Literal[2] = note("Version of the kind")  # type: ignore[assignment]
+    near: Near | None = note(
+        "How far away the machines may stand, where it matters", reveals="place", default=None
+    )
+
+
 class DemandClosed(Value):
     """The lessee no longer looks."""
 
@@ -246,6 +275,19 @@ class MatchProposed(Value):
         "Mandates under which it is proposed", reveals="counterparty"
     )
     valid_to: Instant = note("When the proposal lapses", reveals="time")
+
+
+class MatchProposed2(MatchProposed):
+    """A mandated broker brings a demand and an offer together and says why these two; it binds nobody."""
+
+    v: Literal[2] = note("Version of the kind")  # type: ignore[assignment]
+    reason: MatchReason = note(
+        "Why these two: one side asked for the other, it fits, by price, by distance, or otherwise",
+        reveals="money",
+    )
+    report: Document | None = note(
+        "Report of the run that compared all of them, kept apart", reveals="reference", default=None
+    )
 
 
 class BidLine(Value):

@@ -37,6 +37,10 @@ ATTESTORS_MAX = 8
 """Most attestors of one list, and most alternatives of one condition."""
 
 
+WITH_DIGEST = frozenset({"ultimate_parent", "beneficial_owner", "research_project", "approved_model"})
+"""Claims that name what they are about by a digest."""
+
+
 class ClassShare(Value):
     """The share of an invoice that vouchers may cover at facilities of one class."""
 
@@ -81,6 +85,8 @@ class Requirement(Value):
             raise ValueError("revenue_at_least asks for a threshold, and no other claim does")
         if self.country is not None and self.claim != "country":
             raise ValueError("only a claim of type country names one")
+        if self.digest is not None and self.claim not in WITH_DIGEST:
+            raise ValueError("only claims about a parent, owner, project or model name a digest")
         return self
 
 
@@ -104,6 +110,14 @@ class ChipOrigin(Value):
     attestors: Annotated[tuple[Did, ...], Field(max_length=ATTESTORS_MAX)] = note(
         "Attestors whose claim about the lessor's chips counts", reveals="counterparty"
     )
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Self:
+        if bool(self.countries) != bool(self.attestors):
+            raise ValueError("countries of origin and the attestors who name them belong together")
+        if not self.chips and not self.countries:
+            raise ValueError("a condition on the origin of chips lists chips or countries")
+        return self
 
 
 class ProgrammeDeclared(Value):

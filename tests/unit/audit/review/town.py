@@ -3,6 +3,7 @@
 import json
 from hashlib import sha256
 
+from pseudoledger.contract.ruleset import newest
 from pseudoledger.contract.templates import Choice, Deal, draft_terms, load
 from pseudoledger.contract.things import Offer
 from pseudoledger.identity.keys import Signer
@@ -70,7 +71,8 @@ class Town:
         """Register a statement; keep its disclosures beside the ledger."""
         signer = self.key(who)
         aud = self.registrar.state.id
-        ready = sealed.seal({"v": 1, **tree}, aud=aud, iss=signer.did, random=self._salt, clear=clear)
+        tree = {"v": newest().version_of(tree["type"]), **tree}
+        ready = sealed.seal(tree, aud=aud, iss=signer.did, random=self._salt, clear=clear)
         raw = envelope.sign(signer, draft(ready.tree), sub=sub or signer.did, aud=aud, iat=self.now)
         admit = self.registrar.govern if tree["type"].startswith("ledger.") else self.registrar.register
         (answer,) = admit([raw])
