@@ -172,7 +172,7 @@ def _times(connection: duckdb.DuckDBPyConnection, count: int) -> Iterator[Featur
     ).fetchnumpy()
     ids, number = got["id"], got["n"].astype(np.int64)
     angle = np.arctan2(got["y"].astype(np.float64), got["x"].astype(np.float64))
-    minute = np.floor(angle / (2 * np.pi) * DAY_MINUTES).astype(np.int64) % DAY_MINUTES
+    minute = np.rint(angle / (2 * np.pi) * DAY_MINUTES).astype(np.int64) % DAY_MINUTES
     yield _scalar("hour", "middle of the active hours", ("at",), "time", "minute of the day", Shape.CIRCULAR)(
         count, ids, minute, np.ones(len(ids), np.bool_)
     )

@@ -301,7 +301,10 @@ def _put_tokens(observations: Observations, owners: Owners, tokens: list[Ints]) 
     for kind, value in zip(TOKENS, tokens, strict=True):
         held = np.flatnonzero(value != -1)
         names = [f"{kind}-{'s' if code < 0 else 'o'}{abs(code):07d}" for code in value[held]]
-        parts.append(pa.table({"id": owners.rank[held], "kind": [kind] * len(held), "value": names}))
+        kinds = pa.array([kind] * len(held), pa.string())
+        parts.append(
+            pa.table({"id": owners.rank[held], "kind": kinds, "value": pa.array(names, pa.string())})
+        )
     table = pa.concat_tables(parts)
     _insert(
         observations,
