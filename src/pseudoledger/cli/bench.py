@@ -55,6 +55,16 @@ def _bench_dispatch(directory: Path, *, entries: int) -> Iterator[Figure]:
     return bench_dispatch(directory, entries=entries)
 
 
+def _bench_trace(directory: Path, *, entries: int) -> Iterator[Figure]:
+    # And so do the libraries of the extra, which need not be there.
+    from pseudoledger.cli.trace import need_extra
+
+    need_extra()
+    from pseudoledger.bench.trace import bench_trace
+
+    return bench_trace(directory, entries=entries)
+
+
 BENCHES = {
     "register": Bench(run=bench_register, entries=20_000),
     "verify": Bench(run=bench_verify, entries=100_000),
@@ -63,6 +73,7 @@ BENCHES = {
     "serve": Bench(run=_bench_serve, entries=40_000),
     "sync": Bench(run=_bench_sync, entries=60_000),
     "dispatch": Bench(run=_bench_dispatch, entries=10_000),
+    "trace": Bench(run=_bench_trace, entries=10_000),
 }
 
 
@@ -79,7 +90,7 @@ def bench(
         typer.Option(
             "--entries",
             min=1_000,
-            help="How many entries (of dispatch: demands), instead of each bench's own.",
+            help="How many entries (of dispatch: demands; of trace: pseudonyms), instead of each bench's own.",
         ),
     ] = None,
     directory: Annotated[

@@ -121,11 +121,12 @@ def _tell_review(asked: tuple[Reviewed, ...]) -> None:
 
 def _name_commands(directory: Path) -> None:
     ledger = directory / "ledger"
-    say("\nThree commands to try next:")
+    say("\nFour commands to try next:")
     for command in (
         f"pl verify {ledger}",
         f"pl lease statement L-river-lab --ledger {ledger}",
         f"pl review {ledger} --disclosures {directory / DISCLOSURES} --out {directory / 'out' / 'dossier'}",
+        f"pl trace {ledger} --disclosures {directory / DISCLOSURES} --out {directory / 'out' / 'trace'}",
     ):
         say(f"  {command}")
 

@@ -138,9 +138,9 @@ def test_the_command_verifies_catches_the_tampered_copy_and_names_commands_that_
     assert re.search(r"verify \S+/ledger: valid", told)
     assert re.search(r"tampered: broken - entry \d+: ", told)
     commands = [
-        line.strip() for line in told.split("Three commands to try next:")[1].splitlines() if line.strip()
+        line.strip() for line in told.split("Four commands to try next:")[1].splitlines() if line.strip()
     ]
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         assert run(shlex.split(command)[1:]) == 0, command
 

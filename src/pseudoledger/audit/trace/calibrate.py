@@ -104,7 +104,7 @@ def fit_weights(
 
     `start`, `low` and `high` are the prior to begin with and its bounds. With no hard pair all weights are 0.
     """
-    comparisons = unlabelled.bits.shape[1]
+    comparisons = int(unlabelled.bits.shape[1])
     if not len(hard) or not comparisons or not len(unlabelled.bits):
         return (0.0,) * comparisons
     total = float(unlabelled.stands_for.sum())
@@ -116,7 +116,8 @@ def fit_weights(
         chance = expit(LN2 * (answer[0] + unlabelled.bits @ answer[1:]))
         false = 1 - chance
         prior = float(np.clip((unlabelled.stands_for * chance).sum() / total, low, high))
-    return tuple(round(float(weight), 6) for weight in answer[1:])
+    weights: list[float] = answer[1:].tolist()
+    return tuple(round(weight, 6) for weight in weights)
 
 
 def fit_curve(scores: Scores, *, start: float, low: float, high: float) -> Calibrated:

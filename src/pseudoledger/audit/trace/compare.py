@@ -134,7 +134,7 @@ def likeness_of_pairs(feature: Feature, a: Integers, b: Integers) -> Integers:
     if isinstance(data, Scalar):
         return _distance(feature.shape, data.values[a], data.values[b])
     if isinstance(data, Profile):
-        return np.einsum("ij,ij->i", data.rows[a], data.rows[b]).astype(np.int64)
+        return np.asarray(np.einsum("ij,ij->i", data.rows[a], data.rows[b]), np.int64)
     shared = data.matrix[a].multiply(data.matrix[b])
     return np.asarray(shared @ data.weights, np.int64)
 
@@ -144,7 +144,7 @@ def _likeness_of_one(feature: Feature, identity: int) -> Integers:
     if isinstance(data, Scalar):
         return _distance(feature.shape, data.values, data.values[identity])
     if isinstance(data, Profile):
-        return (data.rows @ data.rows[identity]).astype(np.int64)
+        return np.asarray(data.rows @ data.rows[identity], np.int64)
     return _overlap_of_one(data, identity)
 
 

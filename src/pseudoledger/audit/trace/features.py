@@ -28,6 +28,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
 
+from pseudoledger.audit.trace.counting import Used, counted, seen_of
 from pseudoledger.audit.trace.observations import Field, FieldKind, Observations
 
 Integers = npt.NDArray[np.int64]
@@ -137,7 +138,7 @@ def features(observations: Observations) -> Features:
     """
     count = observations.count
     connection = observations.connection
-    seen = _seen(connection, count)
+    seen = seen_of(connection, count)
     found = [*_times(connection, count)]
     for field in observations.fields:
         match field.kind:
@@ -151,13 +152,6 @@ def features(observations: Observations) -> Features:
     result = Features(connection=connection, count=count, seen=seen, items=kept)
     _write(result)
     return result
-
-
-def _seen(connection: duckdb.DuckDBPyConnection, count: int) -> Integers:
-    got = connection.execute("SELECT id, count(*) AS n FROM records GROUP BY id ORDER BY id").fetchnumpy()
-    seen = np.zeros(count, np.int64)
-    seen[got["id"]] = got["n"]
-    return seen
 
 
 def _times(connection: duckdb.DuckDBPyConnection, count: int) -> Iterator[Feature]:
@@ -281,7 +275,7 @@ def _number(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> 
 
 def _category(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> Iterator[Feature]:
     """A profile where the values are few; else sets, of one value each where no identity has more than one."""
-    used = _counted(
+    used = counted(
         connection,
         f"SELECT id, {field.name} AS item, count(*) AS n FROM records WHERE {field.name} IS NOT NULL GROUP BY ALL",
         count,
@@ -309,14 +303,14 @@ def _category(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -
 def _text(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> Iterator[Feature]:
     """Words of a text (letters, made small, two or more) and its pattern: runs of A, a, 9 and the signs between."""
     plain = field.name.replace("_", " ")
-    words = _counted(
+    words = counted(
         connection,
         rf"""WITH w AS (SELECT id, unnest(list_distinct(regexp_extract_all(lower({field.name}), '\p{{L}}{{2,}}'))) AS item
             FROM records WHERE {field.name} IS NOT NULL) SELECT id, item, count(*) AS n FROM w GROUP BY ALL""",
         count,
     )
     yield from _sets(words, f"{field.name}_words", f"words of {plain}", field)
-    patterns = _counted(
+    patterns = counted(
         connection,
         rf"""WITH w AS (SELECT id, regexp_replace(regexp_replace(regexp_replace({field.name},
                 '\p{{N}}+', '9', 'g'), '\p{{Lu}}+', 'A', 'g'), '[^\p{{Lu}}\P{{L}}]+', 'a', 'g') AS item
@@ -326,34 +320,7 @@ def _text(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> It
     yield from _sets(patterns, f"{field.name}_pattern", f"pattern of {plain}", field)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Used:
-    """How often each identity used each item; by id, then code. Codes are in the order of the labels."""
-
-    count: int
-    ids: Integers
-    codes: Integers
-    number: Integers
-    labels: tuple[str, ...]
-
-
-def _counted(connection: duckdb.DuckDBPyConnection, query: str, count: int) -> _Used:
-    """Run a query for (id, item, n) and give the items codes."""
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE used AS {query}")
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE used_items AS SELECT item, row_number() OVER (ORDER BY item) - 1 AS code"
-        " FROM (SELECT DISTINCT item FROM used)"
-    )
-    got = connection.execute(
-        "SELECT id, code, n FROM used JOIN used_items USING (item) ORDER BY id, code"
-    ).fetchnumpy()
-    items = connection.execute("SELECT item FROM used_items ORDER BY code").fetchall()
-    connection.execute("DROP TABLE used; DROP TABLE used_items")
-    ids, codes, number = (got[name].astype(np.int64) for name in ("id", "code", "n"))
-    return _Used(count=count, ids=ids, codes=codes, number=number, labels=tuple(item for (item,) in items))
-
-
-def _sets(used: _Used, name: str, label: str, field: Field) -> Iterator[Feature]:
+def _sets(used: Used, name: str, label: str, field: Field) -> Iterator[Feature]:
     """The items that are habits of an identity; of one that used few, all."""
     total = np.bincount(used.ids, weights=used.number, minlength=used.count)[used.ids]
     single = bool((np.bincount(used.ids, minlength=used.count) <= 1).all())
@@ -376,7 +343,7 @@ def _directions(table: npt.NDArray[np.float64], labels: tuple[str, ...]) -> Prof
     return Profile(rows=rows, known=known, labels=labels)
 
 
-def _items(used: _Used, chosen: Booleans) -> Items:
+def _items(used: Used, chosen: Booleans) -> Items:
     """Keep, per identity, the items used most (rarer first where equal) of those chosen that two or more have."""
     ids, codes, number = used.ids[chosen], used.codes[chosen], used.number[chosen]
     places = max(len(used.labels), 1)

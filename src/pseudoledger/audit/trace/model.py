@@ -101,6 +101,11 @@ class TrainedModel:
     """Pairs that m and the weights were learnt from; 0 means that nothing could be learnt."""
 
     @property
+    def learnt(self) -> bool:
+        """Tell whether the hard-linked pairs were enough to say what behaviour is worth; without, it is worth 0 bits."""
+        return bool(self.curve.knots)
+
+    @property
     def prior_bits(self) -> float:
         """Return log2 of the prior odds, rounded."""
         return round(float(np.log2(self.prior / (1 - self.prior))), ROUND)
@@ -251,7 +256,7 @@ def _splink(
         )
         features.connection.execute("CREATE OR REPLACE TEMP TABLE hard_pairs AS FROM hard_pairs_in")
         features.connection.unregister("hard_pairs_in")
-        linking.training.estimate_m_from_pairwise_labels("hard_pairs")
+        linking.training.estimate_m_from_pairwise_labels("hard_pairs")  # type: ignore[no-untyped-call]
         known = linking.misc.save_model_to_json()["comparisons"]
         m = [
             [_probability(level.get("m_probability")) for level in item["comparison_levels"][1:]]

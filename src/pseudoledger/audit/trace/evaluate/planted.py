@@ -129,7 +129,7 @@ def _score(traced: Traced, chosen: list[str]) -> Planted:
     first = 0
     for identity in halves.ravel():
         best = rank(ids, scanner.scan(int(identity)), 1)
-        first += int(best.size > 0 and int(best[0]) == other[identity] and traced.model.hard_pairs > 0)
+        first += int(best.size > 0 and int(best[0]) == other[identity] and traced.model.learnt)
     got = traced.features.connection.execute("SELECT a, b, bits FROM links ORDER BY a, b").fetchnumpy()
     a, b = got["a"].astype(np.int64), got["b"].astype(np.int64)
     touching = (other[a] >= 0) | (other[b] >= 0)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, pi, sin
 
-from pseudoledger.audit.trace.report.values import Bar, Bin, Cluster, Moment
+from pseudoledger.audit.trace.report.card import Bin
+from pseudoledger.audit.trace.report.values import Bar, Cluster, Moment
 
 WIDTH = 640
 ROW = 22

@@ -73,7 +73,7 @@ class Details:
         verdict = verdict_of(
             linked=bool(paths),
             clustered=cluster is not None,
-            learnt=main.traced.model.hard_pairs > 0,
+            learnt=main.traced.model.learnt,
             guess_1=found.measures.guess_1,
         )
         candidates = self._candidates(identity, found)
@@ -180,7 +180,7 @@ class Details:
         self, identity: int, candidates: Sequence[values.Candidate], cluster: values.Cluster | None
     ) -> tuple[values.Link, ...]:
         """Explain the links to the best candidates, and to those of the cluster, as far as behaviour was weighed."""
-        if not self._main.traced.model.comparisons:
+        if not self._main.traced.model.learnt:
             return ()
         best = [one.name for one in candidates]
         inside = [] if cluster is None else [one for one in best if one in cluster.members]

@@ -28,7 +28,7 @@ from pseudoledger.audit.trace.foreign import Columns, read_observations
 from pseudoledger.audit.trace.hard import CAP
 from pseudoledger.audit.trace.observations import Observations, Resources
 from pseudoledger.audit.trace.observe import observe_all
-from pseudoledger.audit.trace.report import values
+from pseudoledger.audit.trace.report import card, values
 from pseudoledger.audit.trace.report.cite import cited, refs_of
 from pseudoledger.audit.trace.report.detail import Details, Place
 from pseudoledger.audit.trace.report.values import rounded
@@ -114,7 +114,7 @@ def trace_table(
     resources = Resources(threads=1, memory_limit=asked.memory_limit)
     with closing(read_observations(path, columns=columns, edges=edges, resources=resources)) as seen:
         first, last = _span(seen)
-        looked = values.Looked(
+        looked = card.Looked(
             kind="table",
             name=seen.source.name,
             digest=seen.source.digest,
@@ -134,7 +134,7 @@ def trace_table(
 def _report(
     seen: Sequence[Observations],
     asked: Asked,
-    looked: values.Looked,
+    looked: card.Looked,
     disclosures: Sequence[DisclosureUsed],
 ) -> values.TraceReport:
     for observations in seen:
@@ -165,7 +165,7 @@ def _report(
         all=short[:ALL_MAX],
         left_out=max(0, len(short) - ALL_MAX),
         disclosures=tuple(
-            values.Given(statement=one.statement, pointer=one.pointer, sound=one.sound, problem=one.problem)
+            card.Given(statement=one.statement, pointer=one.pointer, sound=one.sound, problem=one.problem)
             for one in disclosures
         ),
         self_test=_self_test(main.observations, asked),
@@ -208,7 +208,7 @@ def _short(place: Place, figures: Figures) -> tuple[values.Short, ...]:
             verdict=verdict_of(
                 linked=not alone[at],
                 clustered=bool(sizes[traced.clusters.label[at]] > 1),
-                learnt=traced.model.hard_pairs > 0,
+                learnt=traced.model.learnt,
                 guess_1=float(figures.guess_1[at]),
             ).value,
             cluster=names[int(traced.clusters.label[at])],
@@ -228,21 +228,21 @@ def _furthest(short: Sequence[values.Short]) -> tuple[str, ...]:
     return tuple(one.name for one in ordered[:SHOWN])
 
 
-def _looker(place: Place, found: Figures | Estimate, threshold_bits: float) -> values.Looker:
+def _looker(place: Place, found: Figures | Estimate, threshold_bits: float) -> card.Looker:
     traced, figures = place.traced, _all(found)
     verdicts = Counter(one.verdict for one in _short(place, figures))
     sizes = np.bincount(traced.clusters.label)
     error = 0.0
     if isinstance(found, Estimate):
         error = next(one.median_abs for one in found.deviations if one.name == "entropy_bits")
-    return values.Looker(
+    return card.Looker(
         vantage=place.vantage,
         identities=len(place.names),
         records=int(traced.features.seen.sum()),
         fields=tuple(one.name for one in traced.observations.fields),
         hard_links=len(traced.hard_pairs[0]),
         hubs=tuple(
-            values.Hub(kind=hub.kind, value=hub.value, held_by=hub.held_by) for hub in traced.hard.hubs[:100]
+            card.Hub(kind=hub.kind, value=hub.value, held_by=hub.held_by) for hub in traced.hard.hubs[:100]
         ),
         hub_cap=traced.hard.cap,
         median_entropy_bits=rounded(np.median(figures.entropy_bits)),
@@ -255,19 +255,19 @@ def _looker(place: Place, found: Figures | Estimate, threshold_bits: float) -> v
     )
 
 
-def _model(traced: Traced, threshold_bits: float) -> values.Model:
+def _model(traced: Traced, threshold_bits: float) -> card.Model:
     model = traced.model
-    return values.Model(
+    return card.Model(
         hash=model.hash,
         prior=model.prior,
-        learnt_from=model.hard_pairs,
+        learnt_from=model.hard_pairs if model.learnt else 0,
         candidates=traced.candidates.pairs,
         block_cap=traced.candidates.cap,
         blocks_dropped=traced.candidates.dropped,
         threshold_bits=threshold_bits,
         size_max=traced.clusters.size_max,
         comparisons=tuple(
-            values.Weighed(
+            card.Weighed(
                 name=one.comparison.name,
                 label=one.comparison.label,
                 reveals=one.comparison.reveals,
@@ -275,7 +275,7 @@ def _model(traced: Traced, threshold_bits: float) -> values.Model:
                 thresholds=one.comparison.thresholds,
                 weight=rounded(one.weight),
                 levels=tuple(
-                    values.Level(m=rounded(m), u=rounded(u), bits=rounded(bits))
+                    card.Level(m=rounded(m), u=rounded(u), bits=rounded(bits))
                     for m, u, bits in zip(one.m, one.u, one.bits, strict=True)
                 ),
             )
@@ -285,13 +285,13 @@ def _model(traced: Traced, threshold_bits: float) -> values.Model:
     )
 
 
-def _self_test(observations: Observations, asked: Asked) -> values.SelfTest:
+def _self_test(observations: Observations, asked: Asked) -> card.SelfTest:
     found = self_test(observations, seed=asked.seed, threshold_bits=asked.threshold_bits, cap=asked.cap)
     if found is None:
         words = (
             f"not done: fewer than {PLANTED_LEAST} identities have {RECORDS_LEAST} records or more with times"
         )
-        return values.SelfTest(
+        return card.SelfTest(
             words=words,
             planted=0,
             found=0,
@@ -304,7 +304,7 @@ def _self_test(observations: Observations, asked: Asked) -> values.SelfTest:
             top_1=0.0,
             reliability=(),
         )
-    return values.SelfTest(
+    return card.SelfTest(
         words=f"{found.planted} identities were split in two in a copy of what was seen, and traced again",
         planted=found.planted,
         found=found.found,
@@ -319,13 +319,13 @@ def _self_test(observations: Observations, asked: Asked) -> values.SelfTest:
     )
 
 
-def _scored(traced: Traced) -> values.Scored | None:
+def _scored(traced: Traced) -> card.Scored | None:
     """Score against known groups, where every identity has one."""
     known = traced.observations.connection.execute("SELECT count(truth) FROM identities").fetchall()[0][0]
     if known < traced.observations.count:
         return None
     found = measure(traced.observations, traced)
-    return values.Scored(
+    return card.Scored(
         precision=rounded(found.pairs.precision),
         recall=rounded(found.pairs.recall),
         f1=rounded(found.pairs.f1),
@@ -341,20 +341,20 @@ def _scored(traced: Traced) -> values.Scored | None:
     )
 
 
-def _bins(found: Calibration) -> tuple[values.Bin, ...]:
+def _bins(found: Calibration) -> tuple[card.Bin, ...]:
     return tuple(
-        values.Bin(said=rounded(one.probability), found=rounded(one.share), count=one.pairs)
+        card.Bin(said=rounded(one.probability), found=rounded(one.share), count=one.pairs)
         for one in found.bins
     )
 
 
-def _looked(store: Store, size: int, seen: Observations, note: bytes | None) -> values.Looked:
+def _looked(store: Store, size: int, seen: Observations, note: bytes | None) -> card.Looked:
     """Say what was read, by what stands at that size alone: the ledger may have grown since."""
     first, last = _span(seen)
     block = store.block_of(size - 1) if size else None
     fits = note is not None and _size(note) == size
     verified = seen.source.verified
-    return values.Looked(
+    return card.Looked(
         kind="ledger",
         name=seen.source.name,
         digest=seen.source.digest,

@@ -3,7 +3,7 @@
     18([ << {1: -8, 3: "application/vnd.pseudoledger.trace.v1+json", 4: did, 15: {1: did, 6: iat}} >>, {}, nil, sig ])
 
 The content type keeps it apart from statements: neither can be taken for the other. The time of signing stands here
-and not in the report, which is the same whoever makes it. `docs/spec/trace-report.md` has the rules.
+and not in the report, which is the same whoever makes it. `docs/spec/report.md` has the rules.
 """
 
 from __future__ import annotations

@@ -1,0 +1,158 @@
+"""The parts of a report that speak of all: what was read, from where, how it was weighed, and how well that works."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all parts."""
+
+
+class Looked(Part, frozen=True, kw_only=True):
+    """What was read."""
+
+    kind: Literal["ledger", "table"]
+    name: str
+    """Origin of the ledger, or name of the file."""
+    digest: str
+    """Root hash of the tree that was read, or SHA-256 of the file; hex."""
+    entries: int
+    """Size of the tree; rows of the table."""
+    blocks: int
+    ledger_key: str
+    clock: str
+    """Where block times come from: "system", "simulated", or "" for a table."""
+    verified: bool
+    verification: str
+    checkpoint: str
+    """The signed checkpoint of that tree, where the ledger holds it; else ""."""
+    first: int
+    last: int
+    """Times of the first and last record."""
+
+
+class Hub(Part, frozen=True, kw_only=True):
+    """A value, or an identity, that ties too many to mean one party."""
+
+    kind: str
+    value: str
+    held_by: int
+
+
+class Looker(Part, frozen=True, kw_only=True):
+    """One vantage point: what it sees, and what that tells."""
+
+    vantage: str
+    identities: int
+    records: int
+    fields: tuple[str, ...]
+    hard_links: int
+    """Pairs of identities that evidence joins."""
+    hubs: tuple[Hub, ...]
+    hub_cap: int
+    median_entropy_bits: float
+    median_degree: float
+    verdicts: dict[str, int]
+    """Identities by verdict."""
+    clusters: int
+    """Clusters of two and more."""
+    estimated: bool
+    """Whether the figures of all come from blocked links; then `deviation_bits` is the median error of H."""
+    deviation_bits: float
+    model: Model
+
+
+class Level(Part, frozen=True, kw_only=True):
+    """What one level of a comparison is worth."""
+
+    m: float
+    u: float
+    bits: float
+
+
+class Weighed(Part, frozen=True, kw_only=True):
+    """One comparison of the model."""
+
+    name: str
+    label: str
+    reveals: str
+    shape: str
+    thresholds: tuple[int, ...]
+    weight: float
+    levels: tuple[Level, ...]
+    """From least alike to most."""
+
+
+class Model(Part, frozen=True, kw_only=True):
+    """The model card."""
+
+    hash: str
+    prior: float
+    """Probability that two identities drawn at random are one party."""
+    learnt_from: int
+    """Hard-linked pairs; 0: too few to learn from, so behaviour is worth nothing."""
+    candidates: int
+    """Pairs that blocking proposed and the model scored."""
+    block_cap: int
+    blocks_dropped: int
+    threshold_bits: float
+    size_max: int
+    comparisons: tuple[Weighed, ...]
+    curve: tuple[tuple[float, float], ...]
+    """Calibration: summed bits to bits of evidence."""
+
+
+class Bin(Part, frozen=True, kw_only=True):
+    """One bin of a reliability plot."""
+
+    said: float
+    found: float
+    count: int
+
+
+class SelfTest(Part, frozen=True, kw_only=True):
+    """How the tracer did on identities that were split in two on purpose; without them it says so in `words`."""
+
+    words: str
+    planted: int
+    found: int
+    """Planted pairs that ended in one cluster."""
+    strangers: int
+    """Pairs of different identities in one cluster that no evidence joins: false as far as is known."""
+    precision: float
+    recall: float
+    f1: float
+    brier: float
+    ece: float
+    top_1: float
+    """Planted identities whose best candidate is their other half."""
+    reliability: tuple[Bin, ...]
+
+
+class Scored(Part, frozen=True, kw_only=True):
+    """Agreement with known groups, where the table names them."""
+
+    precision: float
+    recall: float
+    f1: float
+    b_cubed_precision: float
+    b_cubed_recall: float
+    b_cubed_f1: float
+    hard_f1: float
+    auc: float
+    brier: float
+    ece: float
+    blocking_recall: float
+    reliability: tuple[Bin, ...]
+
+
+class Given(Part, frozen=True, kw_only=True):
+    """A disclosure that was given, and what came of it."""
+
+    statement: str
+    pointer: str
+    sound: bool
+    problem: str

@@ -1,0 +1,132 @@
+"""Tracing: one identity from four vantage points, all identities exactly, and a whole large world with its memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+from splink import DuckDBAPI
+
+from pseudoledger.audit.trace.anonymity import anonymity
+from pseudoledger.audit.trace.clusters import THRESHOLD_BITS, components
+from pseudoledger.audit.trace.evaluate.world import Seat, World, generate
+from pseudoledger.audit.trace.matrix import View, vantage_matrix
+from pseudoledger.audit.trace.model import linker
+from pseudoledger.audit.trace.observations import Resources
+from pseudoledger.audit.trace.scan import Scanner
+from pseudoledger.audit.trace.tracing import Traced, trace
+from pseudoledger.audit.trace.whole import estimate, exact_figures, linked
+from pseudoledger.bench.measure import Figure, at_most
+
+ASKED = 50
+"""Identities over which the median of one is taken."""
+TIMES = 10
+"""The large world has so many times as many identities."""
+
+
+def bench_trace(directory: Path, *, entries: int) -> Iterator[Figure]:
+    """Measure tracing `entries` pseudonyms of a generated world, and ten times as many."""
+    with ExitStack() as held:
+        views: list[View] = []
+        traced: Traced | None = None
+        for seat in Seat:
+            seen = held.enter_context(generate(World(seed=1, identities=entries), seat))
+            traced = trace(seen, seed=1)
+            scanner = Scanner(traced.features, traced.model, component=traced.hard.component)
+            views.append(View(vantage=seat.value, scanner=scanner, identity=0))
+        assert traced is not None, "there are four"
+        yield from _one(views, entries)
+        start = time.perf_counter()
+        exact_figures(views[-1].scanner, range(entries))
+        yield at_most(
+            f"all {entries:,} exactly", time.perf_counter() - start, "s", 60 * (entries / 10_000) ** 2
+        )
+        yield from _clustering(traced)
+    yield from _whole(directory, TIMES * entries)
+
+
+def _one(views: list[View], entries: int) -> Iterator[Figure]:
+    scans, all_of_it = [], []
+    for identity in np.linspace(0, entries - 1, ASKED).astype(int).tolist():
+        start = time.perf_counter()
+        for view in views:
+            view.scanner.scan(identity)
+        scans.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        vantage_matrix(
+            [View(vantage=view.vantage, scanner=view.scanner, identity=identity) for view in views]
+        )
+        all_of_it.append(time.perf_counter() - start)
+    name = f"one of {entries:,} from {len(views)} vantage points"
+    yield Figure(name=f"{name}, the scans alone", value=1e3 * statistics.median(scans), unit="ms")
+    yield at_most(f"{name}, figures too", 1e3 * statistics.median(all_of_it), "ms", 5)
+
+
+def _clustering(traced: Traced) -> Iterator[Figure]:
+    """Compare components by scipy with Splink's own clustering on the same links."""
+    connection = traced.features.connection
+    got = connection.execute(
+        f"SELECT a, b FROM links WHERE bits >= {THRESHOLD_BITS} ORDER BY a, b"  # noqa: S608 - a number of ours
+    ).fetchnumpy()
+    start = time.perf_counter()
+    label = components(traced.features.count, got["a"].astype(np.int64), got["b"].astype(np.int64))
+    yield Figure(name="components of the links, scipy", value=1e3 * (time.perf_counter() - start), unit="ms")
+    connection.execute(
+        "CREATE OR REPLACE TABLE splink_links AS SELECT a AS id_l, b AS id_r,"
+        " 1 / (1 + pow(2, -bits)) AS match_probability FROM links ORDER BY a, b"
+    )
+    linking = linker(
+        traced.features, tuple(item.comparison for item in traced.model.comparisons), traced.model
+    )
+    predicted = linking.table_management.register_table_predict(
+        DuckDBAPI(connection=connection).register("splink_links")
+    )
+    start = time.perf_counter()
+    clustered = linking.clustering.cluster_pairwise_predictions_at_threshold(
+        predicted, threshold_match_probability=1 / (1 + 2.0**-THRESHOLD_BITS)
+    )
+    yield Figure(name="the same by Splink", value=1e3 * (time.perf_counter() - start), unit="ms")
+    rows = connection.execute(f"SELECT count(DISTINCT cluster_id) FROM {clustered.physical_name}").fetchall()  # noqa: S608 - its name
+    assert rows[0][0] == len(np.unique(label)), "both find the same clusters"
+
+
+def _whole(directory: Path, identities: int) -> Iterator[Figure]:
+    """Trace a large world in a process of its own, so that its memory can be told; once more with 1 GB for DuckDB."""
+    for limit in ("", "1GB"):
+        ours, theirs = multiprocessing.Pipe()
+        child = multiprocessing.get_context("spawn").Process(
+            target=_large, args=(theirs, identities, limit, str(directory))
+        )
+        child.start()
+        theirs.close()
+        seconds, peak, deviation = ours.recv()
+        child.join()
+        under = f", DuckDB within {limit}" if limit else ""
+        name = f"{identities:,} pseudonyms, {10 * identities:,} records{under}"
+        yield at_most(f"{name}: whole run", seconds, "s", 90 * identities / 100_000)
+        yield at_most(f"{name}: peak memory", peak / 1024, "MiB", 2_048)
+        yield Figure(name=f"{name}: H off by (median of a sample)", value=deviation, unit="bits")
+
+
+def _large(line: Connection[object, object], identities: int, limit: str, directory: str) -> None:
+    resources = Resources(memory_limit=limit, folder=Path(directory))
+    with generate(World(seed=1, identities=identities), Seat.AUDITOR, resources=resources) as seen:
+        start = time.perf_counter()
+        traced = trace(seen, seed=1)
+        got = traced.features.connection.execute("SELECT a, b, bits FROM links ORDER BY a, b").fetchnumpy()
+        links = linked(got["a"], got["b"], got["bits"], count=identities)
+        scanner = Scanner(traced.features, traced.model, component=traced.hard.component)
+        found = estimate(scanner, links, seed=1)
+        anonymity(0, scanner.scan(0), identities=identities)
+        seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    deviation = next(one.median_abs for one in found.deviations if one.name == "entropy_bits")
+    line.send((seconds, peak, deviation))
+    line.close()
