@@ -349,6 +349,39 @@ def test_an_identity_shows_what_is_attested_by_whom_and_until_when(site):
     assert "in force" in read
 
 
+def test_an_identity_shows_what_a_trace_beside_the_ledger_says(site):
+    pytest.importorskip("duckdb", reason="the extra `trace` is not installed")
+    from pseudoledger.audit.trace.report.run import Asked, trace_ledger
+    from pseudoledger.audit.trace.report.values import to_json
+    from pseudoledger.audit.trace.vantage import AUDITOR, PUBLIC
+
+    ledger = site.played.stage.registrar.store.path.parent
+    did = site.played.stage.did("north-lake")
+    heading = "How far it can be traced by everybody"
+    assert heading not in site.read(f"/identities/{did}").whole
+    (ledger / "trace").mkdir()
+    file = ledger / "trace" / "trace.json"
+    report = trace_ledger(ledger, Asked(), verified=True)
+    (short,) = [one for one in report.all if one.name == did]
+    file.write_bytes(to_json(report))
+    for lang in CODES:
+        whole = site.read(f"/identities/{did}", lang).whole
+        assert language(lang).words["traced.heading"] in whole
+        assert language(lang).words[f"traced.{short.verdict}"] in whole
+        assert f"{short.effective:.1f}" in whole
+    # Neither what others see, nor what was not verified, nor another ledger's, nor rubbish is shown.
+    for other in (
+        to_json(trace_ledger(ledger, Asked(vantages=(PUBLIC, AUDITOR)), verified=True)),
+        to_json(trace_ledger(ledger, Asked(), verified=False)),
+        to_json(report).replace(report.looked.digest.encode(), b"00" * 32),
+        b"{}",
+    ):
+        file.write_bytes(other)
+        assert heading not in site.read(f"/identities/{did}").whole
+    file.unlink()
+    file.parent.rmdir()
+
+
 def test_offers_are_searched(site):
     everything = site.read("/offers").whole
     assert "offers fit" in everything

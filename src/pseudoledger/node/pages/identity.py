@@ -15,6 +15,7 @@ from pseudoledger.identity.keys import key_from_did
 from pseudoledger.ledger.store import EntryRow
 from pseudoledger.node.pages.lists import read_all
 from pseudoledger.node.pages.site import Ask, Page
+from pseudoledger.node.pages.traced import Traced, traced
 from pseudoledger.node.reading import View
 
 RECENT_WINDOW = 20_000
@@ -59,6 +60,8 @@ class About:
     demands: Sequence[tuple[str, Demand]]
     claims: Sequence[SeenClaim]
     recent: Sequence[EntryRow]
+    traced: Traced | None
+    """What a trace kept beside the ledger says; None without."""
     window: int = RECENT_WINDOW
     shown_max: int = SHOWN_MAX
 
@@ -92,6 +95,7 @@ def make(view: View, ask: Ask) -> Page | None:
         ][:SHOWN_MAX],
         claims=_claims(view, root, ask.now),
         recent=_recent(view, book.chain_of(did), did),
+        traced=traced(view, did),
     )
     papers = about.leases or about.offers or about.demands
     known = bool(about.chain or about.own_role or papers or about.claims or about.recent)
