@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,25 +20,37 @@ class Running:
     """A process that says `… at URL` once it listens."""
 
     def __init__(self, *arguments, env):
+        # A file: a pipe that nobody reads holds 64 KiB of log, and then the process waits for ever.
+        self._errors = tempfile.TemporaryFile("a+", encoding="utf-8")  # noqa: SIM115 - closed by `close`
         self.process = subprocess.Popen(
             [*PROGRAM, *map(str, arguments)],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
             env=env,
         )
         self.said = self.process.stdout.readline().strip()
         self.url = self.said.rpartition(" at ")[2]
         if not self.url:
-            _, errors = self.process.communicate(timeout=60)
-            raise AssertionError(f"it did not start: {errors}")
+            self.process.communicate(timeout=60)
+            raise AssertionError(f"it did not start: {self.errors()}")
+
+    def errors(self):
+        """Return what it said on standard error so far."""
+        self._errors.seek(0)
+        return self._errors.read()
+
+    def close(self):
+        """Give the streams back."""
+        self.process.stdout.close()
+        self._errors.close()
 
     def stop(self, number=signal.SIGTERM):
         """Stop it; return its exit code and what it said on standard error."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=60)
-        return self.process.returncode, errors
+        self.process.communicate(timeout=60)
+        return self.process.returncode, self.errors()
 
 
 class Place:
@@ -72,8 +85,7 @@ class Place:
         finally:
             if running.process.poll() is None:
                 running.stop()
-            for stream in (running.process.stdout, running.process.stderr):
-                stream.close()
+            running.close()
 
 
 ORIGIN = "node.example/test"

@@ -48,8 +48,7 @@ def month(tmp_path_factory):
     place.node = running.url
     yield place
     running.stop()
-    for stream in (running.process.stdout, running.process.stderr):
-        stream.close()
+    running.close()
 
 
 @pytest.mark.parametrize("command", READ)

@@ -88,18 +88,16 @@ class Network:
         self.running[name] = Running(*self.arguments(name), env=self.place.env)
 
     def kill(self, name):
-        process = self.running[name].process
-        process.send_signal(signal.SIGKILL)
-        process.wait(60)
-        for stream in (process.stdout, process.stderr):
-            stream.close()
+        running = self.running[name]
+        running.process.send_signal(signal.SIGKILL)
+        running.process.wait(60)
+        running.close()
 
     def stop(self):
         for running in self.running.values():
             if running.process.poll() is None:
                 running.stop(signal.SIGKILL)
-            for stream in (running.process.stdout, running.process.stderr):
-                stream.close()
+            running.close()
 
 
 def until(holds, what):

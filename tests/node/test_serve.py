@@ -292,7 +292,7 @@ def test_the_two_processes_end_together(founded):
     with founded.serve() as node:
         children = Path(f"/proc/{node.process.pid}/task/{node.process.pid}/children").read_text().split()
         os.kill(int(children[0]), signal.SIGKILL)
-        code, errors = node.process.wait(60), node.process.stderr.read()
+        code, errors = node.process.wait(60), node.errors()
     assert code == 3
     assert "ended by itself" in errors
     assert founded.verified()["verdict"] == "valid"

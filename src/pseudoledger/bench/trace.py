@@ -34,14 +34,22 @@ TIMES = 10
 def bench_trace(directory: Path, *, entries: int) -> Iterator[Figure]:
     """Measure tracing `entries` pseudonyms of a generated world, and ten times as many."""
     with ExitStack() as held:
-        views: list[View] = []
-        traced: Traced | None = None
+        found: list[tuple[Seat, Traced]] = []
         for seat in Seat:
             seen = held.enter_context(generate(World(seed=1, identities=entries), seat))
-            traced = trace(seen, seed=1)
-            scanner = Scanner(traced.features, traced.model, component=traced.hard.component)
-            views.append(View(vantage=seat.value, scanner=scanner, identity=0))
-        assert traced is not None, "there are four"
+            found.append((seat, trace(seen, seed=1)))
+        traced = found[-1][1]
+        # Vantage points are set beside each other under one prior.
+        views = [
+            View(
+                vantage=seat.value,
+                scanner=Scanner(
+                    one.features, one.model, component=one.hard.component, prior=traced.model.prior
+                ),
+                identity=0,
+            )
+            for seat, one in found
+        ]
         yield from _one(views, entries)
         start = time.perf_counter()
         exact_figures(views[-1].scanner, range(entries))

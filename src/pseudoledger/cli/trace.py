@@ -56,7 +56,7 @@ def trace(
     name: options.SignerOption = None,
     seed: options.SeedOption = 1,
     threshold: options.ThresholdOption = 4.0,
-    cap: options.CapOption = 20,
+    cap: options.CapOption = 6,
     memory: options.MemoryOption = "",
     identity_column: options.IdentityColumn = "identity",
     time_column: options.TimeColumn = "time",

@@ -23,7 +23,7 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from pseudoledger.audit.trace.observations import Observations
 from pseudoledger.errors import MalformedError
 
-CAP = 20
+CAP = 6
 """Most identities that may hold one value, unless the caller says otherwise."""
 REFS_MAX = 8
 """Most entries that one pair cites."""

@@ -8,6 +8,8 @@ Known owners are not read here; what is made of the links for one identity is `a
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +18,13 @@ from pseudoledger.audit.trace.candidates import Candidates, candidates
 from pseudoledger.audit.trace.clusters import THRESHOLD_BITS, Clusters, cluster
 from pseudoledger.audit.trace.compare import comparisons
 from pseudoledger.audit.trace.features import Features, Integers, features
-from pseudoledger.audit.trace.hard import CAP, HardLinks, hard_links
+from pseudoledger.audit.trace.hard import CAP, HardLinks, HardPair, hard_links
 from pseudoledger.audit.trace.model import TrainedModel, train
 from pseudoledger.audit.trace.observations import Observations
 from pseudoledger.audit.trace.predict import Links, predict
+
+LEARN_HELD = 3
+"""Identities that may hold a value for its pairs to be learnt from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +52,10 @@ def trace(
 ) -> Traced:
     """Trace all identities of some observations; links of `keep_bits` and more are kept, all without."""
     hard = hard_links(observations, cap=cap)
-    joined = np.array([(pair.a, pair.b) for pair in hard.pairs if pair.joins], np.int64).reshape(-1, 2)
-    joined = np.unique(joined, axis=0)
-    pairs = (joined[:, 0], joined[:, 1])
+    pairs = _pairs([pair for pair in hard.pairs if pair.joins])
     found = features(observations)
     made = candidates(found)
-    model = train(found, comparisons(found, seed=seed), hard=pairs, seed=seed)
+    model = train(found, comparisons(found, seed=seed), hard=_surest(hard), seed=seed)
     links = predict(found, model, keep_bits=keep_bits)
     clusters = cluster(found, model, pairs, threshold_bits=threshold_bits)
     return Traced(
@@ -65,3 +68,20 @@ def trace(
         links=links,
         clusters=clusters,
     )
+
+
+def _pairs(chosen: Sequence[HardPair]) -> tuple[Integers, Integers]:
+    joined = np.array([(pair.a, pair.b) for pair in chosen], np.int64).reshape(-1, 2)
+    joined = np.unique(joined, axis=0)
+    return joined[:, 0], joined[:, 1]
+
+
+def _surest(hard: HardLinks) -> tuple[Integers, Integers]:
+    """Return the pairs from which the model learns: those of edges, and of values that few hold.
+
+    A value that many hold is more often shared by chance, and wrong pairs would teach that strangers are alike.
+    """
+    joining = [pair for pair in hard.pairs if pair.joins]
+    ties = Counter((pair.kind, pair.value) for pair in joining)
+    most = LEARN_HELD * (LEARN_HELD - 1) // 2
+    return _pairs([pair for pair in joining if not pair.value or ties[pair.kind, pair.value] <= most])
