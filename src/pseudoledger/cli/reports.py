@@ -17,7 +17,7 @@ from pseudoledger.cli.trace import need_extra
 from pseudoledger.cli.trace_options import DisclosuresOption
 from pseudoledger.cli.values import did
 from pseudoledger.cli.verify import run_check
-from pseudoledger.errors import MalformedError, VerificationError
+from pseudoledger.errors import MalformedError, PseudoledgerError, VerificationError
 
 if TYPE_CHECKING:
     from pseudoledger.audit.trace.report.values import TraceReport
@@ -76,10 +76,12 @@ def verify(
     if ledger is not None:
         if run_check(ledger).verdict is not Verdict.VALID:
             problems.append(f"{ledger} does not verify")
-        with progress("tracing", None) as meter:
-            differs = reproduced(
-                report, ledger, disclosures=read_disclosures(disclosures or ()), progress=meter.advance
-            )
+        given = read_disclosures(disclosures or ())
+        try:
+            with progress("tracing", None) as meter:
+                differs = reproduced(report, ledger, disclosures=given, progress=meter.advance)
+        except PseudoledgerError as error:
+            differs = error.message
         if differs:
             problems.append(f"traced again it comes out otherwise: {differs}")
     _say(file, report, problems, signed=signed, again=ledger is not None, as_json=as_json)
@@ -98,14 +100,17 @@ def _say(
         "traced_again": again,
     }
     title, style = (f"{file} does NOT stand", "bold red") if problems else (f"{file} stands", "bold green")
-    facts = [
-        ("signed", signed),
-        ("cites", f"{len(report.entries)} entries, each proved under the tree of {report.looked.entries:,}"),
-        (
-            "checkpoint",
-            "signed by the ledger" if report.looked.checkpoint else "none in it: only the root is named",
-        ),
+    looked = report.looked
+    proved = f"{len(report.entries)} entries, each proved under the tree of {looked.entries:,}"
+    checkpoint = "signed by the ledger" if looked.checkpoint else "none in it: only the root is named"
+    facts = [("signed", signed)]
+    if looked.kind == "ledger":
+        facts += [("cites", proved), ("checkpoint", checkpoint)]
+    else:
+        facts += [("of a table", "nothing in it is proved by a ledger")]
+    facts += [
         ("traced again", "the same, byte for byte" if again else "not asked: --ledger DIR traces it again"),
+        ("findings", "the same again" if again else "the signer's word, until somebody traces again"),
     ]
     shown = Facts(title=title, facts=[] if problems else facts, value=value, style=style)
     present(shown, as_json=as_json)

@@ -112,6 +112,29 @@ def test_a_checkpoint_of_another_tree_is_noticed(report):
     )
 
 
+def test_a_report_cannot_pass_for_one_of_a_table(report, scored):
+    looked = msgspec.structs.replace(report.looked, kind="table")
+    assert any("of a table" in one for one in broken(msgspec.structs.replace(report, looked=looked)))
+    for change in ({"checkpoint": "forged"}, {"ledger_key": "did:key:z6Mk"}, {"verified": True}):
+        looked = msgspec.structs.replace(scored.looked, **change)
+        assert any("of a table" in one for one in broken(msgspec.structs.replace(scored, looked=looked)))
+
+
+def test_a_report_without_a_vantage_point_or_from_a_strange_one_does_not_stand(town, report):
+    none = msgspec.structs.replace(report, vantages=())
+    assert any("no vantage point" in one for one in broken(none))
+    with pytest.raises(MalformedError, match="no vantage point"):
+        reproduced(none, town.ledger, disclosures={})
+    strange = tuple(msgspec.structs.replace(one, vantage="above") for one in report.vantages)
+    assert any("above" in one for one in broken(msgspec.structs.replace(report, vantages=strange)))
+
+
+@pytest.mark.parametrize("entries", [-1, 0, 10**9])
+def test_a_tree_of_another_size_does_not_stand(report, entries):
+    looked = msgspec.structs.replace(report.looked, entries=entries, checkpoint="")
+    assert list(broken(msgspec.structs.replace(report, looked=looked)))
+
+
 def test_an_unverified_ledger_is_said_everywhere(town):
     report = trace_ledger(town.ledger, Asked(), verified=False)
     assert any("not verified" in problem for problem in broken(report))

@@ -19,30 +19,41 @@ from pseudoledger.ledger.checkpoint import log_key, verify_checkpoint
 
 
 def broken(report: TraceReport, *, ledger_key: str | None = None) -> Iterator[str]:
-    """Yield every reason why a report of a ledger does not stand; none for a table, which proves nothing.
+    """Yield every reason why a report does not stand; one of a table proves nothing, and may claim nothing.
 
     `ledger_key` is the did of the ledger key from a source that is trusted; without it the one in the report counts.
     """
-    looked = report.looked
-    if looked.kind == "table":
+    if not report.vantages:
+        yield "it names no vantage point"
+    if report.looked.kind == "table":
+        if report.entries or report.looked.checkpoint or report.looked.ledger_key or report.looked.verified:
+            yield "it is of a table, and claims entries, a checkpoint, a ledger key or a verification"
         return
-    if not looked.verified:
-        yield "the ledger was not verified when it was traced"
-    if looked.checkpoint:
-        key = ledger_key or looked.ledger_key
+    for one in report.vantages:
         try:
-            said = verify_checkpoint(
-                looked.checkpoint.encode(), looked.name, [log_key(looked.name, key_from_did(key))]
-            ).checkpoint
-        except (VerificationError, MalformedError) as error:
-            yield f"the checkpoint in it: {error.message}"
-        else:
-            if (said.size, said.root.hex()) != (looked.entries, looked.digest):
-                yield f"the checkpoint in it is of {said.size} entries and another root than was traced"
+            parse_vantage(one.vantage)
+        except MalformedError as error:
+            yield f"its vantage point: {error.message}"
+    if not report.looked.verified:
+        yield "the ledger was not verified when it was traced"
+    if report.looked.checkpoint:
+        yield from _checkpoint(report, ledger_key)
     try:
         yield from broken_citations(report)
     except ValueError:
         yield "the root of the tree is no hex"
+
+
+def _checkpoint(report: TraceReport, ledger_key: str | None) -> Iterator[str]:
+    looked = report.looked
+    try:
+        key = log_key(looked.name, key_from_did(ledger_key or looked.ledger_key))
+        said = verify_checkpoint(looked.checkpoint.encode(), looked.name, [key]).checkpoint
+    except (VerificationError, MalformedError) as error:
+        yield f"the checkpoint in it: {error.message}"
+        return
+    if (said.size, said.root.hex()) != (looked.entries, looked.digest):
+        yield f"the checkpoint in it is of {said.size} entries and another root than was traced"
 
 
 def reproduced(
@@ -54,8 +65,10 @@ def reproduced(
 ) -> str:
     """Trace the ledger again as the report was made; return "" for the same bytes, or what differs.
 
-    Raises what `run.trace_ledger` does.
+    Raises what `run.trace_ledger` does, MalformedError too for a report of which nothing can be traced again.
     """
+    if report.looked.kind != "ledger" or not report.vantages:
+        raise MalformedError("there is no ledger, or no vantage point, that this report is of")
     asked = Asked(
         identities=report.asked,
         vantages=tuple(parse_vantage(one.vantage) for one in report.vantages),
