@@ -141,7 +141,7 @@ def test_activity_in_the_same_seconds_speaks_against(village):
 def test_hours_far_apart_and_dealing_with_each_other_speak_against(village):
     found = {item.kind: item for item in village.against(2, 3)}
     assert found["face each other"].refs_a == (14,)
-    assert found["hours far apart"].words.startswith("middle of the active hours: 11 h 59")
+    assert found["hours far apart"].words.startswith("middle of the active hours: 12 h 0")
     assert "simultaneous" not in found
 
 
