@@ -6,6 +6,8 @@ import re
 import shlex
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -140,6 +142,22 @@ def test_a_broken_ledger_is_not_traced_unless_that_is_wanted(here, tmp_path, cap
     assert "Not verified." in (tmp_path / "t" / "trace.en.html").read_text()
     answer = told(capsys, "report", "verify", tmp_path / "t" / "trace.json", code=1)
     assert "the ledger was not verified" in answer.err
+
+
+def test_two_processes_write_the_same_bytes(here, tmp_path):
+    written = []
+    for seed in ("1", "2"):
+        out = tmp_path / seed
+        subprocess.run(
+            [Path(sys.executable).with_name("pseudoledger"), "trace", "market", "--out", out],
+            check=True,
+            capture_output=True,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            timeout=300,
+        )
+        written.append([file.read_bytes() for file in sorted(out.iterdir())])
+    assert len(written[0]) == 3
+    assert written[0] == written[1]
 
 
 def test_a_forged_report_does_not_stand(here, tmp_path, capsys):

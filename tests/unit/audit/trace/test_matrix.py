@@ -1,12 +1,19 @@
+from contextlib import ExitStack
+from itertools import pairwise
+
+import numpy as np
 import pytest
 from seeded import COUNT, FIELDS, SOURCE, any_model, fill
 
 from pseudoledger.audit.trace.anonymity import anonymity
 from pseudoledger.audit.trace.compare import comparisons
+from pseudoledger.audit.trace.evaluate.world import Seat, World, generate
 from pseudoledger.audit.trace.features import features
 from pseudoledger.audit.trace.matrix import View, vantage_matrix
 from pseudoledger.audit.trace.observations import Observations
 from pseudoledger.audit.trace.scan import Scanner
+from pseudoledger.audit.trace.tracing import trace
+from pseudoledger.audit.trace.whole import exact_figures
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +59,27 @@ def test_an_identity_alone_has_no_candidate():
         )
     assert rows[0].best is None
     assert rows[0].measures.nobody == 1.0
+
+
+@pytest.mark.long
+def test_who_sees_more_has_less_left_to_find_out():
+    """Medians over a world, under one prior. The auditor's is larger again: docs/reference/trace-model.md says why."""
+    with ExitStack() as held:
+        seats = (Seat.PUBLIC, Seat.BROKER, Seat.COUNTERPARTY)
+        traced = [
+            trace(held.enter_context(generate(World(seed=3, identities=1_500), seat)), seed=1, cap=8)
+            for seat in seats
+        ]
+        prior = traced[-1].model.prior
+        medians = [
+            float(
+                np.median(
+                    exact_figures(
+                        Scanner(one.features, one.model, component=one.hard.component, prior=prior),
+                        range(0, 1_500, 3),
+                    ).entropy_bits
+                )
+            )
+            for one in traced
+        ]
+    assert all(after <= before + 0.1 for before, after in pairwise(medians)), medians
