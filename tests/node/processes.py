@@ -33,7 +33,9 @@ class Running:
         self.url = self.said.rpartition(" at ")[2]
         if not self.url:
             self.process.communicate(timeout=60)
-            raise AssertionError(f"it did not start: {self.errors()}")
+            said = self.errors()
+            self.close()
+            raise AssertionError(f"it did not start: {said}")
 
     def errors(self):
         """Return what it said on standard error so far."""

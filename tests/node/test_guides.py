@@ -156,6 +156,11 @@ def founded(follower, port, *, pools=3):
     with httpx.Client() as http:
         for number in range(pools):
             assert post(http, url, party.pool(f"P-{number}")).status_code == 201
+        # A node publishes at most one checkpoint a second: the guides begin with the newest.
+        until(
+            lambda: int(http.get(f"{url}/checkpoint").text.split("\n")[1]) == size(url),
+            "the newest checkpoint is published",
+        )
     return party, url
 
 

@@ -85,6 +85,8 @@ class Network:
         return ("witness", directory / name, *port, "--policy", directory / "logs.policy", *start)
 
     def start(self, name):
+        if name in self.running:
+            self.running[name].close()
         self.running[name] = Running(*self.arguments(name), env=self.place.env)
 
     def kill(self, name):

@@ -111,7 +111,7 @@ def test_the_fully_careful_are_not_told_apart():
     assert found.links.recall == 0
     assert found.calibration.ece < 0.01
     assert found.calibration.brier < 0.01
-    assert found.noticeable is None
+    assert found.noticeable is None or found.noticeable.bins[-1].probability < 0.2
 
 
 def test_few_identities_are_no_error():
