@@ -101,7 +101,7 @@ def see_events_at_once(follower, http, url, party):
 def bounded(http, url):
     """What a node takes passes the proxy, and not much more."""
     kind = {"content-type": "application/cose-seq"}
-    for _ in range(10):
+    for _ in range(60):
         taken = http.post(f"{url}/api/v1/batch", content=bytes(16 * 1024 * 1024), headers=kind)
         # Caddy says 502 where the node has answered and closed before Caddy had sent it everything.
         if taken.status_code != 502:
