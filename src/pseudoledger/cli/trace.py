@@ -204,6 +204,7 @@ def _shown(report: TraceReport, files: dict[str, Path]) -> Facts:
     rows: list[Row] = [
         {
             "identity": one.name,
+            "label": one.label,
             "verdict": one.verdict,
             "says": one.says,
             "entropy_bits": one.measures.entropy_bits,
@@ -233,15 +234,22 @@ def _shown(report: TraceReport, files: dict[str, Path]) -> Facts:
         ("seen from", ", then ".join(one.vantage for one in report.vantages)),
         ("identities", f"{main.identities:,}: {verdicts}"),
         ("median H", f"{main.median_entropy_bits:.2f} bits of {math.log2(main.identities):.2f}"),
-        ("tracer itself", report.self_test.words),
+        ("tracer itself", _self_test(report)),
         *((name, str(path)) for name, path in files.items()),
     ]
     sheet = Sheet(title="Traced furthest", columns=_COLUMNS, rows=rows)
     return Facts(title=f"Traced {report.looked.name}", facts=facts, value=value, sheets=(sheet,))
 
 
+def _self_test(report: TraceReport) -> str:
+    found = report.self_test
+    if found is None:
+        return "not tried: too few identities have records enough to be split in two"
+    return f"found {found.found} of {found.planted} identities that were split in two, and {found.strangers} pairs of strangers"
+
+
 _COLUMNS = (
-    Column(title="identity", form=lambda row: str(row["identity"])),
+    Column(title="identity", form=lambda row: str(row["label"] or row["identity"])),
     Column(title="verdict", form=lambda row: str(row["verdict"])),
     Column(title="H", form=lambda row: f"{row['entropy_bits']:.2f}", right=True),
     Column(title="hidden among", form=lambda row: f"{row['effective']:,.1f}", right=True),

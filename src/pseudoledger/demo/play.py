@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pseudoledger.demo import billing, city, grant, month, quarrel
+from pseudoledger.demo import billing, city, grant, handover, month, quarrel
 from pseudoledger.demo.stage import Scene, Stage
 
 START = "2026-03-01T08:00:00Z"
@@ -67,3 +67,5 @@ def _second_act(stage: Stage, market: month.Market) -> None:
     quarrel.pay(stage, town)
     stage.until("2026-06-15T09:00:00Z")
     quarrel.disclose(stage, town)
+    stage.until("2026-06-16T09:00:00Z")
+    handover.hand_over(stage)

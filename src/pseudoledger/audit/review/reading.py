@@ -12,6 +12,7 @@ from pseudoledger.errors import MalformedError
 from pseudoledger.ledger.store import Store
 from pseudoledger.statement.envelope import Statement, decode
 from pseudoledger.statement.kinds import Payload
+from pseudoledger.statement.kinds.ledger import LedgerFounded
 from pseudoledger.statement.payload import parse
 
 STEP = 4_096
@@ -36,6 +37,18 @@ class Read:
     def id(self) -> str:
         """Statement id."""
         return self.statement.id
+
+
+def founding_of(store: Store) -> LedgerFounded | None:
+    """Return what a ledger was founded with; None where that cannot be read: only an unverified one can be so."""
+    row = store.entry(0)
+    if row is None:
+        return None
+    try:
+        payload = parse(decode(row.statement).payload)
+    except MalformedError:
+        return None
+    return payload if isinstance(payload, LedgerFounded) else None
 
 
 class Reading:

@@ -22,15 +22,12 @@ from pseudoledger.audit.review.observers import OBSERVERS, TABLES
 from pseudoledger.audit.review.observers.base import Observer
 from pseudoledger.audit.review.observers.evidence import DISCLOSED, disclosed
 from pseudoledger.audit.review.pack import Pack, Version, find_pack, read_pack, shipped_names
-from pseudoledger.audit.review.reading import Progress, Read, Reading
+from pseudoledger.audit.review.reading import Progress, Read, Reading, founding_of
 from pseudoledger.audit.review.sight import Disclosures, Sight
 from pseudoledger.audit.review.words import decimal
 from pseudoledger.audit.verifier import Report, Verdict
 from pseudoledger.errors import MalformedError
 from pseudoledger.ledger.store import Store
-from pseudoledger.statement.envelope import decode
-from pseudoledger.statement.kinds.ledger import LedgerFounded
-from pseudoledger.statement.payload import parse
 from pseudoledger.statement.values import format_instant
 
 CHIP_TABLE = "listing"
@@ -135,7 +132,7 @@ def _opened(entry: Read, sight: Sight, wanted: frozenset[str]) -> Iterator[Obser
 
 def _ledger(store: Store, size: int, report: Report | None, reading: Reading) -> Ledger:
     block = store.last_block() if size else None
-    founded, key = _founding(store)
+    founded, first = founding_of(store), store.entry(0)
     verified = report is not None and report.verdict is Verdict.VALID
     said = "not verified: what is said here rests on an unchecked copy"
     if report is not None:
@@ -143,7 +140,7 @@ def _ledger(store: Store, size: int, report: Report | None, reading: Reading) ->
     last = store.block_of(size - 1) if size else None
     return Ledger(
         origin=founded.origin if founded else "",
-        id=key,
+        id="" if first is None else first.id,
         ledger_key="" if block is None else block.ledger_key,
         clock=founded.policy.clock if founded else "",
         entries=size,
@@ -155,18 +152,6 @@ def _ledger(store: Store, size: int, report: Report | None, reading: Reading) ->
         checkpoint="" if report is None else report.keep,
         unreadable=reading.unreadable,
     )
-
-
-def _founding(store: Store) -> tuple[LedgerFounded | None, str]:
-    row = store.entry(0)
-    if row is None:
-        return None, ""
-    try:
-        statement = decode(row.statement)
-        payload = parse(statement.payload)
-    except MalformedError:
-        return None, row.id
-    return (payload if isinstance(payload, LedgerFounded) else None), statement.id
 
 
 def _pack_used(pack: Pack, collection: Collection) -> PackUsed:

@@ -1,4 +1,4 @@
-"""Which disclosure to ask for next, and what those already given revealed; both in bits.
+"""Which disclosure to ask for next, by what it is expected to tell in bits.
 
 A disclosure of an identity opens one value (its site, its payment account, its subject group, its country). What it
 can tell depends on what is known of the candidates: a value that one of them holds speaks for that one, a value
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pseudoledger.audit.trace.anonymity import Integers, Measures, Posterior, Reals, posterior, tally
+from pseudoledger.audit.trace.anonymity import Integers, Posterior, Reals, posterior, tally
 from pseudoledger.audit.trace.observations import FieldKind, Observations
 
 ABSENT = -1
@@ -52,25 +52,6 @@ class Ask:
     known: int
     """How many candidates it could be compared with."""
     reuse: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revealed:
-    """What a disclosure, or a better vantage point, has told."""
-
-    name: str
-    before_bits: float
-    after_bits: float
-
-    @property
-    def bits(self) -> float:
-        """Return H before minus H after; below zero where it spoke against the leading candidate."""
-        return self.before_bits - self.after_bits
-
-
-def revealed(name: str, before: Measures, after: Measures) -> Revealed:
-    """Compare the posterior without a disclosure with that which has it."""
-    return Revealed(name=name, before_bits=before.entropy_bits, after_bits=after.entropy_bits)
 
 
 def token_question(

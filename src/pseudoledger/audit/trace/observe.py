@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pseudoledger.audit.review.dossier import DisclosureUsed
-from pseudoledger.audit.review.reading import Progress, Reading
+from pseudoledger.audit.review.reading import Progress, Reading, founding_of
 from pseudoledger.audit.trace.columns import LEDGER, all_columns
 from pseudoledger.audit.trace.observations import Observations, Resources, Source
 from pseudoledger.audit.trace.past import Past
@@ -24,12 +24,9 @@ from pseudoledger.audit.trace.vantage import PUBLIC, Eyes, Vantage
 from pseudoledger.audit.trace.watch import Watcher, in_the_clear
 from pseudoledger.errors import MalformedError
 from pseudoledger.ledger.store import Store
-from pseudoledger.statement.envelope import decode
 from pseudoledger.statement.kinds import KINDS
 from pseudoledger.statement.kinds.claim import DisclosureShown
 from pseudoledger.statement.kinds.identity import IdentityAdopted
-from pseudoledger.statement.kinds.ledger import LedgerFounded
-from pseudoledger.statement.payload import parse
 
 ACTS = frozenset(kind.name for kind in KINDS.values() if kind.family != LEDGER)
 """Kinds that are acts of a party."""
@@ -134,23 +131,14 @@ def _somebody(observations: Observations) -> None:
 
 def _source(store: Store, size: int, vantage: Vantage, *, verified: bool) -> Source:
     block = store.block_of(size - 1) if size else None
+    founded = founding_of(store)
     return Source(
-        name=_origin(store),
+        name=founded.origin if founded else "a ledger without a readable founding",
         vantage=vantage.name,
         digest="" if block is None else block.root.hex(),
         verified=verified,
         note=NOTE,
     )
-
-
-def _origin(store: Store) -> str:
-    row = store.entry(0)
-    try:
-        founded = None if row is None else parse(decode(row.statement).payload)
-    except MalformedError:
-        # Only a ledger that was not verified can begin like this.
-        founded = None
-    return founded.origin if isinstance(founded, LedgerFounded) else "a ledger without a readable founding"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

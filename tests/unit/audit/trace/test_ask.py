@@ -12,7 +12,6 @@ from pseudoledger.audit.trace.ask import (
     field_question,
     next_disclosures,
     pair_gain,
-    revealed,
     token_question,
 )
 from pseudoledger.audit.trace.observations import Field, FieldKind, Observations, Source
@@ -143,11 +142,3 @@ def test_what_tells_most_is_asked_first_and_nothing_twice(seen):
 def test_without_candidates_there_is_nothing_to_gain(seen):
     bits = np.full(6, NEVER)
     assert [ask.gain_bits for ask in next_disclosures(0, bits, [token_question(seen, "site")])] == [0.0]
-
-
-def test_what_a_disclosure_revealed_is_what_entropy_fell_by():
-    before = measures(posterior(tally(np.array([0.0, 0.0]))), identities=3)
-    after = measures(posterior(tally(np.array([10.0, -10.0]))), identities=3)
-    told = revealed("site", before, after)
-    assert told.bits == pytest.approx(before.entropy_bits - after.entropy_bits)
-    assert told.bits > 1.0

@@ -203,7 +203,31 @@ def test_without_joining_evidence_nothing_is_claimed(report):
 def test_the_matrix_stands_in_the_order_of_the_vantage_points(report):
     for one in report.identities:
         assert [row.vantage for row in one.matrix] == ["public", "auditor"]
-        assert len(one.revealed) == 1
+
+
+def test_what_each_disclosure_told_is_said(report, asked):
+    opened = {one.statement for one in report.disclosures if one.sound}
+    assert opened == set(asked.disclosures)
+    for one in report.identities:
+        assert {told.statement for told in one.revealed} == opened
+        assert {told.with_bits for told in one.revealed} == {one.measures.entropy_bits}
+
+
+def test_a_disclosure_that_joins_two_is_worth_its_bits(tmp_path):
+    """Two keys whose sealed site is the same: whoever was shown both sites knows, and nobody else."""
+    from town import Town
+
+    town = Town(tmp_path / "sites")
+    for name in ("north", "south", "east"):
+        town.offer(name, "nvidia-a800-sxm4-80gb", "CN", site="Hall 7" if name != "east" else "Hall 8")
+    town.close()
+    given = read_disclosures([town.directory / "disclosures"])
+    found = trace_ledger(town.ledger, Asked(vantages=(PUBLIC, AUDITOR), disclosures=given), verified=True)
+    one = next(item for item in found.identities if item.name == town.did("north"))
+    assert one.verdict == "linked"
+    assert [step.kind for step in one.paths[0].steps] == ["site"]
+    assert one.matrix[0].measures.entropy_bits > one.matrix[1].measures.entropy_bits
+    assert sum(told.without_bits > told.with_bits for told in one.revealed) == 2
 
 
 @pytest.mark.parametrize(
@@ -260,6 +284,7 @@ def test_a_table_is_scored_against_its_groups(scored):
     assert found.auc > 0.7
     assert found.ece < 0.05
     assert found.f1 > found.hard_f1 * 0.9
+    assert scored.self_test is not None
     assert scored.self_test.planted > 50
     assert scored.entries == ()
     assert list(broken(scored)) == []

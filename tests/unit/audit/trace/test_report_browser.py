@@ -78,6 +78,21 @@ def test_a_page_opens_from_a_file_at_every_width(tab, pages, language):
     assert tab.locator("svg[role=img]:not([aria-label])").count() == 0
 
 
+_CUT = """[...document.querySelectorAll('svg text')].filter(text => {
+    const box = text.getBBox(), view = text.ownerSVGElement.viewBox.baseVal;
+    return box.x < -1 || box.x + box.width > view.width + 1;
+}).map(text => text.textContent)"""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_label_of_a_chart_is_cut(chromium, pages, language):
+    tab = chromium.new_page()
+    tab.goto((pages / f"trace.{language}.html").as_uri())
+    assert tab.locator("svg text").count() > 50
+    assert tab.evaluate(_CUT) == []
+    tab.close()
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_it_prints(chromium, pages, language, tmp_path):
     tab = chromium.new_page()

@@ -114,15 +114,15 @@ class Bin(Part, frozen=True, kw_only=True):
 
 
 class SelfTest(Part, frozen=True, kw_only=True):
-    """How the tracer did on identities that were split in two on purpose; without them it says so in `words`."""
+    """How the tracer did on identities that were split in two on purpose, in a copy of what was seen."""
 
-    words: str
     planted: int
     found: int
     """Planted pairs that ended in one cluster."""
     strangers: int
     """Pairs of different identities in one cluster that no evidence joins: false as far as is known."""
-    precision: float
+    precision: float | None
+    """None where nothing was joined."""
     recall: float
     f1: float
     brier: float

@@ -6,9 +6,8 @@ number is rounded here, once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from pseudoledger.audit.trace import anonymity as anon
 from pseudoledger.audit.trace.ask import next_disclosures, token_question
 from pseudoledger.audit.trace.explain import Explainer
 from pseudoledger.audit.trace.fields import PublishedFields, leak_table
-from pseudoledger.audit.trace.hard import HardPair
+from pseudoledger.audit.trace.hard import SHOWN_ONLY, HardPair
 from pseudoledger.audit.trace.matrix import View, vantage_matrix
 from pseudoledger.audit.trace.report import values
 from pseudoledger.audit.trace.report.values import rounded
@@ -45,14 +44,19 @@ class Place:
     scanner: Scanner
     published: PublishedFields
     names: tuple[str, ...]
+    labels: Mapping[int, str]
+    """What identities call themselves, by id."""
 
 
 class Details:
     """Describes identities from the last of some vantage points, beside the others."""
 
-    def __init__(self, places: Sequence[Place]) -> None:
-        """Keep the places; the identities are those of the last one."""
-        self._places = tuple(places)
+    def __init__(self, places: Sequence[Place], without: Sequence[tuple[str, Place]] = ()) -> None:
+        """Keep the places; the identities are those of the last one.
+
+        `without` is the last place as it is without the disclosures of one statement.
+        """
+        self._places, self._without = tuple(places), tuple(without)
         self._main = self._places[-1]
         traced = self._main.traced
         self._explainer = Explainer(traced.observations, traced.features, traced.model)
@@ -60,7 +64,12 @@ class Details:
             "SELECT DISTINCT kind FROM tokens ORDER BY kind"
         ).fetchall()
         tied = list(zip(*(part.tolist() for part in traced.hard_pairs), strict=True))
-        self._questions = tuple(token_question(traced.observations, kind, tied=tied) for (kind,) in kinds)
+        self._questions = tuple(
+            token_question(traced.observations, kind, tied=tied)
+            for (kind,) in kinds
+            # What joins nothing tells nothing about who is one party.
+            if kind not in SHOWN_ONLY
+        )
 
     def describe(self, name: str) -> values.Identity:
         """Return everything about one identity; raise MalformedError if it was not seen."""
@@ -82,6 +91,7 @@ class Details:
         combination = main.published.combination(identity)
         return values.Identity(
             name=name,
+            label=main.labels.get(identity, ""),
             verdict=verdict.value,
             says=_says(verdict, cluster, candidates, found.measures, main.scanner.count),
             records=int(main.traced.features.seen[identity]),
@@ -100,15 +110,8 @@ class Details:
             combination=tuple(
                 values.Step(field=step.field, value=step.value, k=step.k) for step in combination.steps
             ),
-            asks=self._asks(identity, bits),
-            revealed=tuple(
-                values.Revealed(
-                    name=row.vantage,
-                    before_bits=before.measures.entropy_bits,
-                    after_bits=row.measures.entropy_bits,
-                )
-                for before, row in pairwise(matrix)
-            ),
+            asks=self._asks(identity, bits, candidates),
+            revealed=self._revealed(name, found.measures.entropy_bits),
         )
 
     def _candidates(self, identity: int, found: anon.Anonymity) -> tuple[values.Candidate, ...]:
@@ -260,9 +263,29 @@ class Details:
             for row in rows[:LEAKS]
         )
 
-    def _asks(self, identity: int, bits: anon.Reals) -> tuple[values.Ask, ...]:
+    def _revealed(self, name: str, with_bits: float) -> tuple[values.Revealed, ...]:
+        return tuple(
+            values.Revealed(
+                statement=statement,
+                without_bits=rounded(self._entropy(place, name)),
+                with_bits=rounded(with_bits),
+            )
+            for statement, place in self._without
+            if name in place.names
+        )
+
+    def _entropy(self, place: Place, name: str) -> float:
+        bits = place.scanner.scan(place.names.index(name))
+        return anon.measures(anon.posterior(anon.tally(bits)), identities=place.scanner.count).entropy_bits
+
+    def _asks(
+        self, identity: int, bits: anon.Reals, candidates: Sequence[values.Candidate]
+    ) -> tuple[values.Ask, ...]:
+        """List what to ask for; together with the best candidate only where there is evidence for one."""
         found = [
-            ask for ask in next_disclosures(identity, bits, self._questions) if ask.gain_bits >= GAIN_LEAST
+            ask
+            for ask in next_disclosures(identity, bits, self._questions)
+            if ask.gain_bits >= GAIN_LEAST and (len(ask.of) == 1 or candidates)
         ]
         return tuple(
             values.Ask(

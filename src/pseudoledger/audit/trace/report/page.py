@@ -40,7 +40,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(day=_day, bits=_bits, percent=_percent, short=_short)
+    made.filters.update(day=_day, moment=_moment, bits=_bits, percent=_percent, short=_short)
     made.globals.update(
         charts=charts, tones=TONES, verdicts=[one.value for one in Verdict], log2=log2, width=charts.WIDTH
     )
@@ -79,6 +79,10 @@ def _speak(language: str, report: TraceReport) -> Callable[..., str]:
 
 def _day(at: int) -> str:
     return datetime.fromtimestamp(at, tz=UTC).strftime("%Y-%m-%d")
+
+
+def _moment(at: int) -> str:
+    return datetime.fromtimestamp(at, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _bits(value: float) -> str:

@@ -176,17 +176,19 @@ class Ask(Part, frozen=True, kw_only=True):
 
 
 class Revealed(Part, frozen=True, kw_only=True):
-    """What a vantage point that sees more has told."""
+    """What the disclosures of one statement have told: H without them, all else the same, and with them."""
 
-    name: str
-    before_bits: float
-    after_bits: float
+    statement: str
+    without_bits: float
+    with_bits: float
 
 
 class Identity(Part, frozen=True, kw_only=True):
     """One identity in full."""
 
     name: str
+    label: str
+    """What it calls itself; "" where it does not."""
     verdict: str
     says: str
     records: int
@@ -213,6 +215,7 @@ class Short(Part, frozen=True, kw_only=True):
     """One identity in a line."""
 
     name: str
+    label: str
     verdict: str
     cluster: str
     """First name of its cluster; its own where it stands alone."""
@@ -236,10 +239,10 @@ class TraceReport(Part, frozen=True, kw_only=True):
     """In the order given; the last is the one from which identities are shown."""
     identities: tuple[Identity, ...]
     all: tuple[Short, ...]
-    """All identities at the last vantage point, up to `ALL_MAX`."""
-    left_out: int
+    """Identities at the last vantage point, by name: the first of them, where they are very many."""
     disclosures: tuple[Given, ...]
-    self_test: SelfTest
+    self_test: SelfTest | None
+    """None where too few identities could be split."""
     scored: Scored | None
     entries: tuple[Entry, ...]
     """Entries that are cited, in order."""
