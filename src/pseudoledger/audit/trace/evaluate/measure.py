@@ -74,7 +74,7 @@ def run(
 
 def measure(observations: Observations, traced: Traced) -> Figures:
     """Score a run; raise MalformedError if the owners are not known of every identity."""
-    owner = _owners(observations)
+    owner = owners(observations)
     count = len(owner)
     got = observations.connection.execute("SELECT a, b, bits FROM links ORDER BY a, b").fetchnumpy()
     a, b, bits = got["a"].astype(np.int64), got["b"].astype(np.int64), got["bits"].astype(np.float64)
@@ -101,7 +101,8 @@ def measure(observations: Observations, traced: Traced) -> Figures:
     )
 
 
-def _owners(observations: Observations) -> Integers:
+def owners(observations: Observations) -> Integers:
+    """Return the owner of each identity, by its number; raise MalformedError if one is not known."""
     rows = observations.connection.execute("SELECT truth FROM identities ORDER BY id").fetchall()
     if not rows or any(truth is None for (truth,) in rows):
         raise MalformedError(
