@@ -116,6 +116,19 @@ class TrainedModel:
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return sha256(text.encode()).hexdigest()
 
+    def under(self, prior: float) -> TrainedModel:
+        """Return this model for a world of which another prior is known.
+
+        Siblings beyond those that it found itself, where the prior is larger, were not told apart from strangers:
+        as likely as any pair to be among the others, whatever the sum. With its own prior p and the share s = p / prior
+        of siblings that it found, a likelihood ratio r becomes s r + 1 - s, so that the odds of what it did find stay
+        as they are. Where the prior is smaller, it alone changes.
+        """
+        share = min(1.0, self.prior / prior)
+        mixed = np.log2(share * np.exp2(np.array(self.curve.values)) + 1 - share)
+        values = tuple(round(float(value), 6) for value in mixed)
+        return replace(self, prior=prior, curve=replace(self.curve, values=values))
+
     def raw(self, levels: Levels) -> Reals:
         """Return the summed bits of pairs from int8[n, comparisons] levels; float64[n]."""
         total = np.zeros(len(levels))

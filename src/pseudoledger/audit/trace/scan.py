@@ -59,8 +59,8 @@ class Scanner:
         """Make the tables.
 
         `component` is that of each identity by hard links (`hard.HardLinks.component`), int[N]. `prior` stands in for
-        the model's own: vantage points are compared under one prior, since it is a fact of the world and not of who
-        looks. Raise MalformedError for a prior that is not between 0 and 1.
+        the model's own (`TrainedModel.under`): vantage points are compared under one prior, since it is a fact of the
+        world and not of who looks. Raise MalformedError for a prior that is not between 0 and 1.
         """
         if prior is not None and not 0.0 < prior < 1.0:
             raise MalformedError(
@@ -68,13 +68,10 @@ class Scanner:
                 hint="it is the chance that two identities drawn at random are one party: about siblings / N",
             )
         self.count = features.count
-        self._prior_bits = (
-            model.prior_bits if prior is None else round(float(np.log2(prior / (1 - prior))), ROUND)
-        )
         self._component = component
         self._alone = None if component is None else np.bincount(component)[component] == 1
         self._hard_bits = hard_bits
-        self._model = model
+        self._model = model if prior is None else model.under(prior)
         self._parts = tuple(_part(features, item) for item in model.comparisons)
 
     def scan(self, identity: int) -> Reals:
@@ -88,7 +85,7 @@ class Scanner:
             part.add(identity, total, room)
         np.round(total, ROUND, out=total)
         # The same two steps as `predict`, with the same rounding between them.
-        total = np.round(self._model.evidence(total) + self._prior_bits, ROUND)
+        total = np.round(self._model.evidence(total) + self._model.prior_bits, ROUND)
         if self._component is not None and self._alone is not None and not self._alone[identity]:
             joined = np.flatnonzero(self._component == self._component[identity])
             total[joined] = np.maximum(total[joined], self._hard_bits)

@@ -205,6 +205,16 @@ def test_a_model_is_what_its_hash_says(small):
     assert replace(model, prior=model.prior * 2).hash != model.hash
 
 
+def test_under_a_larger_prior_a_likelihood_ratio_is_mixed_with_that_of_strangers(small):
+    model = small[1].model
+    larger = model.under(model.prior * 4)
+    mixed = 0.25 * np.exp2(model.curve.values) + 0.75
+    assert np.exp2(larger.curve.values) == pytest.approx(mixed, rel=1e-5)
+    assert larger.prior == model.prior * 4
+    smaller = model.under(model.prior / 2)
+    assert smaller.curve.values == pytest.approx(model.curve.values, abs=2e-6)
+
+
 @pytest.mark.long
 def test_the_goals_hold_over_five_worlds():
     """10,000 pseudonyms and about 100,000 records each; medians."""

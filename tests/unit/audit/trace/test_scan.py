@@ -85,12 +85,28 @@ def test_hard_links_count_for_their_bits_at_least(world):
     assert (joined.scan(6) == plain.scan(6)).all()
 
 
-def test_another_prior_moves_all_candidates_alike(world):
+def test_a_smaller_prior_moves_all_candidates_alike(world):
     found, model = world
     own = Scanner(found, model).scan(3)
-    other = Scanner(found, model, prior=0.5).scan(3)
+    other = Scanner(found, model, prior=0.001).scan(3)
     apart = np.delete(other, 3) - np.delete(own, 3)
-    assert apart == pytest.approx(np.full(COUNT - 1, -model.prior_bits), abs=2e-6)
+    assert apart == pytest.approx(np.full(COUNT - 1, np.log2(0.001 / 0.999) - model.prior_bits), abs=2e-6)
+
+
+def test_a_larger_prior_leaves_what_was_found_and_spreads_the_rest_over_all(world):
+    found, model = world
+    own = np.delete(Scanner(found, model).scan(3), 3)
+    other = np.delete(Scanner(found, model, prior=0.03).scan(3), 3)
+    # A third of the siblings is what the model found, at 0.01; two thirds look like anybody.
+    floor = np.log2(0.03 / 0.97) + np.log2(2 / 3)
+    assert (other >= floor - 1e-6).all()
+    order = np.argsort(own)
+    assert (np.diff(other[order]) >= -1e-6).all()
+    assert (other - own)[order[0]] > (other - own)[order[-1]] >= 0
+
+
+def test_a_prior_is_a_probability(world):
+    found, model = world
     for wrong in (0.0, 1.0, -0.1):
         with pytest.raises(MalformedError, match="no probability"):
             Scanner(found, model, prior=wrong)
