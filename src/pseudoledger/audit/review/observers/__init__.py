@@ -12,6 +12,7 @@ from pseudoledger.audit.review.observers.evidence import DISCLOSED
 from pseudoledger.audit.review.observers.facility import Facilities
 from pseudoledger.audit.review.observers.leasing import LeasedLines
 from pseudoledger.audit.review.observers.listing import Listings
+from pseudoledger.audit.review.observers.machines import Machines
 from pseudoledger.audit.review.observers.parties import RelatedParties
 from pseudoledger.audit.review.observers.price import Prices
 from pseudoledger.audit.review.observers.recall import Recalls
@@ -27,6 +28,7 @@ OBSERVERS: tuple[type[Observer], ...] = (
     RelatedParties,
     Recalls,
     Prices,
+    Machines,
 )
 """Every observer, in the order in which they see an entry."""
 
