@@ -131,6 +131,18 @@ def test_the_claim_that_gave_a_facility_its_class_counts_too(hall):
     assert "(facility)" in one.says
 
 
+@pytest.mark.parametrize("chips", [[], [H100]])
+def test_the_claim_that_gave_chips_their_origin_counts_where_it_was_needed(hall, chips):
+    origin = {"chips": chips, "countries": ["TW"], "attestors": [NOTARY.did]}
+    grant = Grant(Deal(hall), chip_origin=origin)
+    grant.attest(grant.lessor, "chip_inventory", who=REGISTRY)
+    ref = grant.attest(grant.lessor, "chip_inventory")
+    grant.redeemed()
+    hall.act(NOTARY, revocation(ref, "mistaken"), grant.lessor.did)
+    found = [one for one in reviewed(hall, "vouchers").findings if one.rule == "claim-was-mistaken"]
+    assert ["(chip_inventory)" in one.says for one in found] == [True] * (not chips)
+
+
 def test_a_voucher_between_relatives(hall):
     grant = granted(hall)
     grant.attest(grant.holder, "research_project")

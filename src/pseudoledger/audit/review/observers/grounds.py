@@ -77,7 +77,7 @@ def said_of(subject: str, at: int, sight: Sight, *, over: bool = False) -> Itera
 
     With `over`, also those whose time was over. Those that begin later are left out.
     """
-    for ref, entry, attestor in sight.notebook.get("claims of", subject) or ():
+    for ref, entry, attestor in sight.notebook.get("claims of", sight.root(subject)) or ():
         claim = sight.get(Claim, ref)
         if claim is None or sight.notebook.get("claim taken back", ref) is not None:
             continue

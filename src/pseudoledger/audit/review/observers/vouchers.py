@@ -12,7 +12,7 @@ from pseudoledger.audit.review.observers.grounds import TIERS, Ground, Said, gro
 from pseudoledger.audit.review.observers.ties import TIE_FACTS, remember, ties, ties_of
 from pseudoledger.audit.review.reading import Read
 from pseudoledger.audit.review.sight import Sight, cited
-from pseudoledger.contract.things import Invoice
+from pseudoledger.contract.things import Invoice, TermsInForce
 from pseudoledger.contract.things.claim import Claim
 from pseudoledger.contract.things.voucher import Presentation, Programme, Voucher
 from pseudoledger.statement.kinds.claim import ClaimAttested, ClaimRevoked
@@ -215,8 +215,7 @@ def _redeemed(entry: Read, redeemed: VoucherRedeemed, sight: Sight) -> Iterator[
     if held.facility_class is not None:
         facts["facility_class"] = held.facility_class
     relied = [one.held[0] for one in met]
-    if not listed:
-        relied += _class_claims(programme, held, lessor, entry.at, sight)
+    relied += _of_lessor(programme, held, invoice, listed=listed, at=entry.at, sight=sight)
     for one in relied:
         before = sight.notebook.get("relied", one.id) or []
         note = [entry.statement.sub, ref, redeemed.amount_minor, entry.index, entry.at]
@@ -237,17 +236,30 @@ def _of_grounds(met: tuple[Ground, ...], invoice: Invoice, at: int) -> dict[str,
     return facts
 
 
-def _class_claims(programme: Programme, held: Presentation, lessor: str, at: int, sight: Sight) -> list[Said]:
-    """Return the claims by which a facility that the programme does not list may have its class."""
-    believed = {sight.root(did) for did in programme.payload.facility_attestors}
-    believed -= {lessor, sight.root(held.holder)}
-    return [
-        one
-        for one in said_of(lessor, at, sight)
-        if one.attestor in believed
-        and one.payload.facility is not None
-        and one.payload.facility.facility_class == held.facility_class
-    ]
+def _of_lessor(
+    programme: Programme, held: Presentation, invoice: Invoice, *, listed: bool, at: int, sight: Sight
+) -> list[Said]:
+    """Return the claims about the lessor that may have counted: for the class of its facility, for its chips' origin.
+
+    Where the programme itself lists the facility or the chip, no claim was needed.
+    """
+    terms, wanted = sight.get(TermsInForce, invoice.contract), programme.payload.chip_origin
+    parties = {sight.root(held.lessor), sight.root(held.holder)}
+    classing = {sight.root(did) for did in programme.payload.facility_attestors} - parties
+    tracing = {sight.root(did) for did in wanted.attestors} - parties if wanted is not None else set()
+    asked = {line.chip for line in terms.payload.lines} if wanted is not None and terms is not None else set()
+    asked -= set(wanted.chips if wanted is not None else ())
+
+    def counts(one: Said) -> bool:
+        place, chips = one.payload.facility, one.payload.chips or ()
+        if place is not None:
+            return not listed and one.attestor in classing and place.facility_class == held.facility_class
+        origins = wanted.countries if wanted is not None else ()
+        return one.attestor in tracing and any(
+            item.chip in asked and item.origin in origins for item in chips
+        )
+
+    return [one for one in said_of(held.lessor, at, sight) if counts(one)]
 
 
 def _relied(entry: Read, revoked: ClaimRevoked, sight: Sight) -> Iterator[Observation]:
