@@ -18,6 +18,7 @@ from pseudoledger.identity.last_signed import LastSigned
 from pseudoledger.registrar import Registrar
 from pseudoledger.statement import envelope, sealed
 from pseudoledger.statement.kinds.ledger import Policy
+from pseudoledger.statement.kinds.market import Purpose
 from pseudoledger.statement.payload import draft, jcs
 from pseudoledger.statement.values import Period, format_instant, instant_seconds
 
@@ -51,8 +52,10 @@ def ledger_signer() -> Signer:
 class Load:
     """A ledger with running leases, and statements for them on demand."""
 
-    def __init__(self, directory: Path, *, leases: int) -> None:
+    def __init__(self, directory: Path, *, leases: int, purpose: Purpose = "infer") -> None:
+        """Found the ledger and open the leases; `purpose` is what their chips are used for."""
         self.now = START
+        self._purpose = purpose
         self.directory = directory
         signer = ledger_signer()
         directory.mkdir(parents=True, exist_ok=True)
@@ -115,7 +118,7 @@ class Load:
         )
         offer = self.registrar.book.get(Offer, offer_id)
         assert offer is not None, "it was registered just now"
-        choice = Choice(offer_id=offer_id, offer=offer, offer_line="chip", count=COUNT, purpose="infer")
+        choice = Choice(offer_id=offer_id, offer=offer, offer_line="chip", count=COUNT, purpose=self._purpose)
         deal = Deal(lessor=lessor.did, lessee=lessee.did, choices=(choice,), period=available)
         proposal = {
             "type": "lease.proposed",

@@ -33,6 +33,8 @@ class Bench:
 
     run: Callable[..., Iterator[Figure]]
     entries: int
+    watched: bool = False
+    """Whether it says how far it is."""
 
 
 def _bench_serve(directory: Path, *, entries: int) -> Iterator[Figure]:
@@ -68,7 +70,7 @@ def _bench_trace(directory: Path, *, entries: int) -> Iterator[Figure]:
 BENCHES = {
     "register": Bench(run=bench_register, entries=20_000),
     "verify": Bench(run=bench_verify, entries=100_000),
-    "review": Bench(run=bench_review, entries=100_000),
+    "review": Bench(run=bench_review, entries=100_000, watched=True),
     "proofs": Bench(run=bench_proofs, entries=1_000_000),
     "serve": Bench(run=_bench_serve, entries=40_000),
     "sync": Bench(run=_bench_sync, entries=60_000),
@@ -113,10 +115,11 @@ def bench(
         for name in chosen:
             one = BENCHES[name]
             with (
-                progress(name, None),
+                progress(name, None) as meter,
                 tempfile.TemporaryDirectory(dir=directory, prefix="pl-bench-") as place,
             ):
-                for figure in one.run(Path(place), entries=entries or one.entries):
+                more = {"progress": meter.advance} if one.watched else {}
+                for figure in one.run(Path(place), entries=entries or one.entries, **more):
                     tell(_row(name, figure))
 
 

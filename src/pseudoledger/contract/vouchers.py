@@ -13,8 +13,8 @@ from typing import Literal
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.claims import in_force, same_place
 from pseudoledger.contract.things import Invoice, Offer, TermsInForce
-from pseudoledger.contract.things.claim import Claim
 from pseudoledger.contract.things.voucher import Presentation, Programme, Voucher
+from pseudoledger.statement.kinds.claim import ClaimAttested
 from pseudoledger.statement.kinds.lease import Terms, TermsLine
 from pseudoledger.statement.kinds.voucher import ChipOrigin, Condition, ProgrammeDeclared, Requirement
 
@@ -152,14 +152,15 @@ def unmet_conditions(book: Book, programme: ProgrammeDeclared, invoice: Invoice,
 
     def is_met(wanted: Requirement) -> bool:
         claims = (claim for did in wanted.attestors for claim in said.get(did, ()))
-        return any(claim.payload.claim == wanted.claim and _answers(claim, wanted) for claim in claims)
+        return any(answers(claim.payload, wanted) for claim in claims)
 
     return [condition for condition in programme.conditions if not any(map(is_met, condition.any_of))]
 
 
-def _answers(claim: Claim, wanted: Requirement) -> bool:
-    """Tell whether a claim has the value that a requirement asks for."""
-    said = claim.payload
+def answers(said: ClaimAttested, wanted: Requirement) -> bool:
+    """Tell whether a claim is of the type, and has the value, that a requirement asks for; whose it is is not looked at."""
+    if said.claim != wanted.claim:
+        return False
     if wanted.at_least is not None:
         reached = said.at_least
         if reached is None or reached.currency != wanted.at_least.currency:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from pseudoledger.audit.review.chips import chip_of
-from pseudoledger.audit.review.engine import UNKNOWN, judge_sheet, look
+from pseudoledger.audit.review.decide import look
+from pseudoledger.audit.review.engine import UNKNOWN, SheetJudge
 from pseudoledger.audit.review.facts import Cited, FactValue, Observation, Opened, Shown, Sort, Table
 from pseudoledger.audit.review.pack import Pack, Sheet
 from pseudoledger.audit.review.pack_model import CasesText, CaseText
@@ -68,7 +69,7 @@ def _problems(pack: Pack, case: CaseText, tables: Mapping[str, Table]) -> Iterat
         shown=shown,
     )
     yield from _wrong_views(sheet, {**facts, **{name: one.value for name, one in shown.items()}}, case)
-    found = [one.write(0) for one in judge_sheet(pack, version, sheet, seen, "version")]
+    found = [one.write(0) for one in SheetJudge(pack, version, sheet, "version").judge(seen)]
     came = tuple(f"{one.rule} {one.state} {one.severity}" for one in found)
     if came != case.findings:
         yield f"findings are {list(came)}, not {list(case.findings)}"
@@ -76,13 +77,14 @@ def _problems(pack: Pack, case: CaseText, tables: Mapping[str, Table]) -> Iterat
 
 def _wrong_views(sheet: Sheet, facts: Mapping[str, FactValue], case: CaseText) -> Iterator[str]:
     view = look(sheet, facts)
+    margins = view.margins
     for name, wanted in case.answers.items():
         given = view.answers.get(name, UNKNOWN)
         if given != wanted:
             yield f"{name} is {given}, not {wanted}"
     for name, margin in case.margins.items():
         scale = 10 ** len(margin.partition(".")[2])
-        number = view.margins.get(name)
+        number = margins.get(name)
         if number is None or math.trunc(number * scale) != math.trunc(Fraction(margin) * scale):
             given = UNKNOWN if number is None else decimal(number)
             yield f"the margin to {name} is {given}, not {margin}"

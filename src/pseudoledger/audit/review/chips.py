@@ -11,7 +11,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 from pseudoledger.audit.review.facts import FactValue
@@ -22,9 +22,12 @@ _SPEEDS = (("fp16_dense_tflops", 16), ("fp8_int8_dense_tops", 8))
 """Columns of the chip table with dense speeds, and their bit lengths."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Chip:
-    """One row of the chip table as exact figures; None where a figure is unknown."""
+    """One row of the chip table as exact figures; None where a figure is unknown.
+
+    It has no slots, so that what follows from its figures is worked out once.
+    """
 
     id: str
     model: str
@@ -37,22 +40,22 @@ class Chip:
     source: str
     doubt: str
 
-    @property
+    @cached_property
     def tpp(self) -> Fraction | None:
         """Total processing performance."""
         return max((speed * bits for bits, speed in self.speeds.items()), default=None)
 
-    @property
+    @cached_property
     def density(self) -> Fraction | None:
         """Performance density."""
         return None if self.tpp is None or self.die_area is None else self.tpp / self.die_area
 
-    @property
+    @cached_property
     def fp16_per_second(self) -> Fraction | None:
         """Dense operations a second at 16 bits."""
         return None if 16 not in self.speeds else self.speeds[16] * 10**12
 
-    @property
+    @cached_property
     def most_per_second(self) -> Fraction | None:
         """Dense operations a second at the fastest of 16 and 8 bits."""
         return max((self.speeds[bits] * 10**12 for bits in (16, 8) if bits in self.speeds), default=None)
@@ -75,11 +78,9 @@ class Chip:
         """Say why figures of it are unknown, in the words of the chip table."""
         if not self.doubt:
             return {}
-        return {
-            name: self.doubt
-            for name in ("tpp", "density", "memory_bw", "link", "datacentre")
-            if name not in self.facts()
-        }
+        known = self.facts()
+        names = ("tpp", "density", "memory_bw", "link", "datacentre")
+        return {name: self.doubt for name in names if name not in known}
 
 
 def _figure(text: str) -> Fraction | None:

@@ -1,24 +1,22 @@
 """The engine: observations in, findings out. Rules are indexed by kind of observation, then by time.
 
-For each version that counts, lines are compared exactly, answers are worked out, and every rule is decided true,
-false or unknown. With disclosures each is decided twice, without and with them, so that a finding can say what
+For each version that counts, `decide` says what every rule comes to: true, false or unknown. With disclosures each is decided twice, without and with them, so that a finding can say what
 a disclosure changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from pseudoledger.audit.review.decide import Decider, View
 from pseudoledger.audit.review.dossier import Entry, Finding, Margin, Missing, Party, Seen, State
-from pseudoledger.audit.review.expression import CelValue, Truth, context_of
-from pseudoledger.audit.review.facts import FactValue, Observation, Sort
+from pseudoledger.audit.review.expression import Truth
+from pseudoledger.audit.review.facts import Observation
 from pseudoledger.audit.review.pack import (
     Pack,
-    ReadyAnswer,
     ReadyEvidence,
     ReadyLine,
     ReadyRule,
@@ -29,11 +27,7 @@ from pseudoledger.audit.review.pack_model import Severity
 from pseudoledger.audit.review.words import decimal, exact, filled, measured, places
 from pseudoledger.statement.values import format_instant
 
-if TYPE_CHECKING:
-    import cel
-
 ChosenBy = Literal["block time", "as-of", "version"]
-_CEL_MAX = 2**63 - 1
 UNKNOWN = "unknown"
 
 
@@ -44,64 +38,15 @@ class Chosen:
     as_of: int | None = None
     versions: tuple[str, ...] = ()
 
-    def of(self, pack: Pack, at: int) -> Iterator[tuple[Version, ChosenBy]]:
-        """Yield the versions of a pack that count for something seen at a block time."""
-        named = [version for version in pack.versions if version.name in self.versions]
-        for version in named or pack.versions:
-            if named:
-                yield version, "version"
-            elif version.counts_at(at if self.as_of is None else self.as_of):
-                yield version, "block time" if self.as_of is None else "as-of"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """One observation under one version: facts, lines, answers and what expressions see of them."""
-
-    facts: Mapping[str, FactValue]
-    margins: Mapping[str, Fraction]
-    answers: Mapping[str, str]
-    """Answers that can be given."""
-    context: cel.Context
-    """What expressions see."""
-
-
-def look(sheet: Sheet, facts: Mapping[str, FactValue]) -> View:
-    """Compare the lines and give the answers of one version for some facts."""
-    values: dict[str, CelValue] = {name: list(items) for name, items in sheet.lists.items()}
-    for name, value in facts.items():
-        if sheet.table.facts[name].sort is not Sort.RATIO and _visible(value):
-            values[name] = list(value) if isinstance(value, tuple) else value  # type: ignore[assignment]
-    margins: dict[str, Fraction] = {}
-    for line in sheet.lines:
-        number = facts.get(line.text.fact)
-        if isinstance(number, int | Fraction):
-            margin = margins[line.text.name] = Fraction(number) - line.value
-            values[line.text.name] = (margin > 0) - (margin < 0)
-    context = context_of(values)
-    answers: dict[str, str] = {}
-    for answer in sheet.answers:
-        given = _answer(answer, context)
-        if given is not None:
-            answers[answer.text.name] = given
-            context.add_variable(answer.text.name, given)
-    return View(facts=facts, margins=margins, answers=answers, context=context)
-
-
-def _visible(value: FactValue) -> bool:
-    """Tell whether expressions may see a value: an integer beyond 64 bits would become a float there."""
-    return not isinstance(value, int) or abs(value) <= _CEL_MAX
-
-
-def _answer(answer: ReadyAnswer, context: cel.Context) -> str | None:
-    """Return the first choice that fits; None if an earlier one may fit and cannot be decided."""
-    for name, when in answer.choices:
-        truth = when.decide(context)
-        if truth is None:
-            return None
-        if truth:
-            return name
-    return answer.text.otherwise
+    def of(self, pack: Pack) -> tuple[tuple[Version, ...], ChosenBy]:
+        """Return the versions of a pack that are applied, and by what; by block time, those in force then."""
+        named = tuple(version for version in pack.versions if version.name in self.versions)
+        if named:
+            return named, "version"
+        day = self.as_of
+        if day is None:
+            return pack.versions, "block time"
+        return tuple(version for version in pack.versions if version.counts_at(day)), "as-of"
 
 
 def state_of(without: Truth, given: Truth, *, silent: bool) -> State | None:
@@ -120,46 +65,54 @@ class Engine:
     """All chosen packs, ready to take observations."""
 
     def __init__(self, packs: Sequence[Pack], chosen: Chosen) -> None:
-        self._chosen = chosen
-        self._packs = tuple(packs)
         self.tables = frozenset(
             name for pack in packs for version in pack.versions for name in version.sheets
         )
         """Observations that some version of some pack asks about."""
+        self._judges: dict[str, list[SheetJudge]] = {}
+        for pack in packs:
+            versions, why = chosen.of(pack)
+            for version in versions:
+                for name, sheet in version.sheets.items():
+                    if sheet.rules:
+                        self._judges.setdefault(name, []).append(SheetJudge(pack, version, sheet, why))
 
     def judge(self, seen: Observation) -> Iterator[Found]:
         """Yield what every rule that counts for an observation has to say about it."""
-        for pack in self._packs:
-            for version, why in self._chosen.of(pack, seen.at):
-                sheet = version.sheets.get(seen.table.name)
-                if sheet is not None and sheet.rules:
-                    yield from judge_sheet(pack, version, sheet, seen, why)
+        for judge in self._judges.get(seen.table.name, ()):
+            if judge.why != "block time" or judge.version.counts_at(seen.at):
+                yield from judge.judge(seen)
 
 
-def judge_sheet(
-    pack: Pack, version: Version, sheet: Sheet, seen: Observation, why: ChosenBy
-) -> Iterator[Found]:
-    """Yield what the rules of one version say about an observation."""
-    view = fuller = look(sheet, seen.facts)
-    if seen.shown:
-        fuller = look(sheet, {**seen.facts, **{name: shown.value for name, shown in seen.shown.items()}})
-    for rule in sheet.rules:
-        without = rule.when.decide(view.context)
-        given = rule.when.decide(fuller.context) if seen.shown else without
-        state = state_of(without, given, silent=rule.text.unknown == "silent")
-        if state is None:
-            continue
-        yield Found(
-            pack=pack,
-            version=version,
-            sheet=sheet,
-            rule=rule,
-            seen=seen,
-            why=why,
-            state=state,
-            view=fuller,
-            differs=without is not given or view.answers != fuller.answers,
-        )
+class SheetJudge:
+    """What one version says about one kind of observation."""
+
+    def __init__(self, pack: Pack, version: Version, sheet: Sheet, why: ChosenBy) -> None:
+        self.pack, self.version, self.why = pack, version, why
+        self._sheet, self._decider = sheet, Decider(sheet)
+
+    def judge(self, seen: Observation) -> Iterator[Found]:
+        """Yield what the rules say about an observation."""
+        facts, without = seen.facts, self._decider.decide(seen.facts)
+        given = without
+        if seen.shown:
+            facts = {**facts, **{name: shown.value for name, shown in seen.shown.items()}}
+            given = self._decider.decide(facts)
+        for rule, one, two in zip(self._sheet.rules, without.truths, given.truths, strict=True):
+            state = state_of(one, two, silent=rule.text.unknown == "silent")
+            if state is None:
+                continue
+            yield Found(
+                pack=self.pack,
+                version=self.version,
+                sheet=self._sheet,
+                rule=rule,
+                seen=seen,
+                why=self.why,
+                state=state,
+                view=View(sheet=self._sheet, facts=facts, answers=given.answers),
+                differs=one is not two or without.answers != given.answers,
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,8 +201,9 @@ class Found:
         return [line for line in self.sheet.lines if line.text.name in needed]
 
     def _margins(self) -> Iterator[Margin]:
+        margins = self.view.margins
         for line in self._lines():
-            margin = self.view.margins.get(line.text.name)
+            margin = margins.get(line.text.name)
             if margin is None:
                 continue
             value = line.value + margin
@@ -273,12 +227,11 @@ class Found:
 
     def _evidence(self, items: Sequence[ReadyEvidence]) -> tuple[str, ...]:
         """Say what holds, and nothing about facts that are not known."""
-        known = self.view.facts.keys() | self.view.answers.keys()
+        known, context = self.view.facts.keys() | self.view.answers.keys(), self.view.context
         return tuple(
             self._filled(item.says)
             for item in items
-            if known >= set(places(item.says))
-            and (item.when is None or item.when.decide(self.view.context) is True)
+            if known >= set(places(item.says)) and (item.when is None or item.when.decide(context) is True)
         )
 
     def _read(self) -> frozenset[str]:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from pseudoledger.audit.review.chips import chip_of
 from pseudoledger.audit.review.collect import MOST, Collection
+from pseudoledger.audit.review.decide import look
 from pseudoledger.audit.review.dossier import ChipSeen, Dossier, Ledger, PackUsed, VersionUsed
-from pseudoledger.audit.review.engine import UNKNOWN, Chosen, Engine, look
+from pseudoledger.audit.review.engine import UNKNOWN, Chosen, Engine
 from pseudoledger.audit.review.facts import Observation
 from pseudoledger.audit.review.notebook import Notebook
 from pseudoledger.audit.review.observers import OBSERVERS, TABLES

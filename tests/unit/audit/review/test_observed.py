@@ -1,23 +1,15 @@
 """What review finds on real ledgers: each scene is registered, then read back from its directory."""
 
 import pytest
-from town import ACCOUNT, DAY, Town, serials
+from town import ACCOUNT, DAY, Town, reviewed, serials
 
-from pseudoledger.audit.review import Asked, Chosen, review, to_json
+from pseudoledger.audit.review import Asked, review, to_json
 from pseudoledger.audit.review.page import to_html
-from pseudoledger.audit.review.sight import read_disclosures
-from pseudoledger.audit.verifier import Verdict, verify
+from pseudoledger.audit.verifier import verify
 from pseudoledger.statement.values import Period, format_instant
 
 A100, A800, H100 = "nvidia-a100-sxm4-80gb", "nvidia-a800-sxm4-80gb", "nvidia-h100-sxm5-80gb"
 H20, H200, L20, MI308X = "nvidia-h20-96gb", "nvidia-h200-sxm-141gb", "nvidia-l20", "amd-mi308x"
-
-
-def reviewed(town, *packs, disclosures=(), **chosen):
-    report = verify(town.ledger)
-    assert report.verdict is Verdict.VALID, report.faults
-    asked = Asked(packs=packs, chosen=Chosen(**chosen), disclosures=read_disclosures(disclosures))
-    return review(town.ledger, asked, report=report)
 
 
 def said(dossier, *, rule=None):

@@ -8,8 +8,9 @@ import pytest
 
 from pseudoledger.audit.review.cases import check_cases
 from pseudoledger.audit.review.chips import chip_of, chips
+from pseudoledger.audit.review.decide import look
 from pseudoledger.audit.review.dossier import STATES
-from pseudoledger.audit.review.engine import look, state_of
+from pseudoledger.audit.review.engine import state_of
 from pseudoledger.audit.review.expression import Expression, context_of
 from pseudoledger.audit.review.observers import OBSERVERS, TABLES
 from pseudoledger.audit.review.pack import build, find_pack, pack_files, read_cases, read_pack

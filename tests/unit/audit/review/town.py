@@ -3,6 +3,9 @@
 import json
 from hashlib import sha256
 
+from pseudoledger.audit.review import Asked, Chosen, review
+from pseudoledger.audit.review.sight import read_disclosures
+from pseudoledger.audit.verifier import Verdict, verify
 from pseudoledger.contract.ruleset import newest
 from pseudoledger.contract.templates import Choice, Deal, draft_terms, load
 from pseudoledger.contract.things import Offer
@@ -177,3 +180,11 @@ class Town:
 
 def serials(letter, count=8):
     return [sha256(f"{letter}{number}".encode()).hexdigest() for number in range(count)]
+
+
+def reviewed(town, *packs, disclosures=(), **chosen):
+    """Verify a town's ledger, then review it."""
+    report = verify(town.ledger)
+    assert report.verdict is Verdict.VALID, report.faults
+    asked = Asked(packs=packs, chosen=Chosen(**chosen), disclosures=read_disclosures(disclosures))
+    return review(town.ledger, asked, report=report)

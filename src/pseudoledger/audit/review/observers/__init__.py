@@ -8,15 +8,18 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pseudoledger.audit.review.observers.base import Observer
+from pseudoledger.audit.review.observers.claims import Claims
 from pseudoledger.audit.review.observers.evidence import DISCLOSED
 from pseudoledger.audit.review.observers.facility import Facilities
 from pseudoledger.audit.review.observers.leasing import LeasedLines
 from pseudoledger.audit.review.observers.listing import Listings
+from pseudoledger.audit.review.observers.machines import Machines
 from pseudoledger.audit.review.observers.parties import RelatedParties
 from pseudoledger.audit.review.observers.price import Prices
 from pseudoledger.audit.review.observers.recall import Recalls
 from pseudoledger.audit.review.observers.residency import Residencies
 from pseudoledger.audit.review.observers.training import Training
+from pseudoledger.audit.review.observers.vouchers import Vouchers
 
 OBSERVERS: tuple[type[Observer], ...] = (
     Listings,
@@ -27,6 +30,9 @@ OBSERVERS: tuple[type[Observer], ...] = (
     RelatedParties,
     Recalls,
     Prices,
+    Machines,
+    Claims,
+    Vouchers,
 )
 """Every observer, in the order in which they see an entry."""
 

@@ -65,16 +65,19 @@ class SignedLease:
 
 def signed_lease(entry: Read, sight: Sight) -> SignedLease | None:
     """Return the lease that a `lease.signed` entry makes binding; None where the book does not hold it."""
-    ref = entry.statement.sub
+    return lease_of(entry.statement.sub, sight, cited(entry, "signature"))
+
+
+def lease_of(ref: str, sight: Sight, *signature: Cited) -> SignedLease | None:
+    """Return a lease with the terms of its proposal, which its signature accepted; None as `signed_lease`."""
     lease, first = sight.get(Lease, ref), sight.get(TermsInForce, ref)
     if lease is None or first is None:
         return None
-    cites = (sight.cite(first.entry, "terms"), cited(entry, "signature"))
     return SignedLease(
         id=ref,
         lease=lease,
         terms=first.payload,
-        cites=cites,
+        cites=(sight.cite(first.entry, "terms"), *signature),
         lessor=sight.root(first.payload.lessor),
         lessee=sight.root(first.payload.lessee),
     )

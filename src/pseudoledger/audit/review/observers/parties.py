@@ -7,11 +7,9 @@ from typing import ClassVar
 
 from pseudoledger.audit.review.facts import Cited, Fact, FactValue, Observation, Shown, Sort, Table, table
 from pseudoledger.audit.review.observers.base import SignedLease, Silent, signed_lease
-from pseudoledger.audit.review.observers.ties import remember, ties
+from pseudoledger.audit.review.observers.ties import TIE_FACTS, remember, ties
 from pseudoledger.audit.review.reading import Read
 from pseudoledger.audit.review.sight import Sight
-
-_NO_CLAIM = "no claim of an attestor on this ledger says so or denies it"
 
 PARTIES = table(
     "parties",
@@ -46,24 +44,7 @@ PARTIES = table(
             says="The account that both named",
             missing="they named none in common",
         ),
-        Fact(
-            name="affiliated",
-            sort=Sort.TRUTH,
-            says="Whether one is an affiliate of the other",
-            missing=_NO_CLAIM,
-        ),
-        Fact(
-            name="common_parent",
-            sort=Sort.TRUTH,
-            says="Whether both have one ultimate parent or beneficial owner",
-            missing=_NO_CLAIM,
-        ),
-        Fact(
-            name="same_person",
-            sort=Sort.TRUTH,
-            says="Whether an attestor holds both for one registered person",
-            missing=_NO_CLAIM,
-        ),
+        *TIE_FACTS,
     ),
 )
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from pseudoledger.audit.review.facts import Cited
+from pseudoledger.audit.review.facts import Cited, Fact, Sort
 from pseudoledger.audit.review.reading import Read
 from pseudoledger.audit.review.sight import Sight
 from pseudoledger.statement.kinds.claim import ClaimAttested, ClaimRevoked
@@ -26,6 +26,25 @@ _FACTS = MappingProxyType(
     }
 )
 """The fact that a type of claim speaks to."""
+_NO_CLAIM = "no claim of an attestor on this ledger says so or denies it"
+TIE_FACTS = (
+    Fact(
+        name="affiliated", sort=Sort.TRUTH, says="Whether one is an affiliate of the other", missing=_NO_CLAIM
+    ),
+    Fact(
+        name="common_parent",
+        sort=Sort.TRUTH,
+        says="Whether both have one ultimate parent or beneficial owner",
+        missing=_NO_CLAIM,
+    ),
+    Fact(
+        name="same_person",
+        sort=Sort.TRUTH,
+        says="Whether an attestor holds both for one registered person",
+        missing=_NO_CLAIM,
+    ),
+)
+"""What claims say of two identities, as facts that several tables share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +85,15 @@ def remember(entry: Read, sight: Sight) -> None:
                 note = [sort, attestor, party, digest, entry.index, entry.id]
                 span = [said.valid.start_seconds, said.valid.until_seconds]
                 before = sight.notebook.get("ties", subject) or []
+                # Several observers tell of the same entry.
+                if before and before[-1][5] == entry.id:
+                    return
                 sight.notebook.put("ties", subject, [*before, [*note, *span]][-MOST:])
 
 
 def ties(first: str, second: str, at: int, sight: Sight) -> tuple[dict[str, bool], tuple[Cited, ...]]:
     """Return what claims in force say of two identities, and the claims that tie them; silence says nothing."""
-    ours, theirs = tuple(_in_force(first, at, sight)), tuple(_in_force(second, at, sight))
+    ours, theirs = tuple(ties_of(first, at, sight)), tuple(ties_of(second, at, sight))
     facts: dict[str, bool] = {}
     tying: set[int] = set()
     for held, other in ((ours, second), (theirs, first)):
@@ -93,7 +115,8 @@ def _pairs(ours: Sequence[Tie], theirs: Sequence[Tie]) -> Iterator[tuple[str, Ti
                 yield _FACTS[one.claim], one, two
 
 
-def _in_force(identity: str, at: int, sight: Sight) -> Iterator[Tie]:
+def ties_of(identity: str, at: int, sight: Sight) -> Iterator[Tie]:
+    """Yield the claims about an identity that are in force at a time and may tie it to others."""
     for claim, attestor, party, digest, entry, ref, start, until in (
         sight.notebook.get("ties", identity) or ()
     ):

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
 
-from pseudoledger.audit.review.facts import Fact, FactValue, Observation, Sort, Table, table
-from pseudoledger.audit.review.observers.base import COUNTRY, Silent, country_facts, signed_lease
+from pseudoledger.audit.review.facts import Cited, Fact, FactValue, Observation, Sort, Table, table
+from pseudoledger.audit.review.observers.base import (
+    COUNTRY,
+    SignedLease,
+    Silent,
+    country_facts,
+    lease_of,
+    signed_lease,
+)
 from pseudoledger.audit.review.observers.customer import KINDS as CLAIMS
 from pseudoledger.audit.review.observers.customer import customer_facts, note_country
 from pseudoledger.audit.review.reading import Read
 from pseudoledger.audit.review.sight import Sight, cited
-from pseudoledger.contract.things import Lease, TermsInForce
+from pseudoledger.contract.things import TermsInForce
 from pseudoledger.statement.kinds.claim import ClaimAttested, ClaimRevoked
-from pseudoledger.statement.kinds.lease import AmendmentSigned, Terms
+from pseudoledger.statement.kinds.lease import AmendmentSigned, Terms, TermsLine
 from pseudoledger.statement.kinds.usage import UsageReported
 
 _FORM = "at the dense speed of the chip table, every second in use"
@@ -86,17 +94,16 @@ class Training(Silent):
             case UsageReported() as report:
                 yield from self._metered(entry, report, sight)
             case AmendmentSigned() as amended:
-                terms = sight.get(TermsInForce, amended.amendment)
-                if terms is not None:
-                    _remember(sight, entry.statement.sub, terms.payload)
+                _amend(sight, entry.statement.sub, amended.amendment)
             case _:
                 yield from self._committed(entry, sight)
 
     def _committed(self, entry: Read, sight: Sight) -> Iterator[Observation]:
         signed = signed_lease(entry, sight)
-        if signed is None or not _remember(sight, signed.id, signed.terms):
+        lines = [] if signed is None else _training(signed.terms)
+        if signed is None or not lines:
             return
-        lines = [line for line in signed.terms.lines if line.chip is not None and line.purpose == "train"]
+        _Kept.of(signed, _chips(signed.terms)).put(sight)
         parts = [(str(line.chip), line.count * signed.seconds) for line in lines]
         facts = _operations(sight, parts)
         speeds = [sight.chip(str(line.chip)).fp16_per_second for line in lines]
@@ -126,46 +133,104 @@ class Training(Silent):
 
     def _metered(self, entry: Read, report: UsageReported, sight: Sight) -> Iterator[Observation]:
         book, ref = sight.notebook, entry.statement.sub
-        lines = book.get("training lease", ref)
-        chip = None if lines is None else lines.get(report.line)
-        if chip is None:
+        kept = _Kept.get(sight, ref)
+        chip = None if kept is None else kept.chips.get(report.line)
+        if kept is None or chip is None:
             return
-        lease, terms = sight.get(Lease, ref), sight.get(TermsInForce, ref)
-        if lease is None or terms is None:
-            return
-        lessee, lessor = sight.root(lease.lessee), sight.root(lease.lessor)
         place = f"{ref}/{report.line}"
         fresh = report.chip_seconds - (book.get("training read", place) or 0)
         book.put("training read", place, report.chip_seconds)
-        totals: dict[str, int] = dict(book.get("training total", lessee) or {})
-        totals[chip] = totals.get(chip, 0) + fresh
-        book.put("training total", lessee, totals)
-        declared = sight.declared_at(lessee)
-        based, claim = customer_facts(lessee, entry.at, sight)
+        note = book.get("training total", kept.lessee)
+        declared: int | None = sight.declared_at(kept.lessee) if note is None else note[0]
+        totals: dict[str, int] = {} if note is None else note[1]
+        totals = {**totals, chip: totals.get(chip, 0) + fresh}
+        book.put("training total", kept.lessee, (declared, totals))
+        based, claim = customer_facts(kept.lessee, entry.at, sight)
         yield Observation(
             table=TRAINING,
             at=entry.at,
-            subject=f"{lessee}/training",
+            subject=f"{kept.lessee}/training",
             facts={
                 **_operations(sight, sorted(totals.items())),
                 **based,
-                **country_facts(terms.payload.facility.country),
+                **country_facts(kept.country),
                 "basis": "metered",
-                "lessee": lessee,
-                "number": lease.number,
+                "lessee": kept.lessee,
+                "number": kept.number,
                 "lessee_declared": declared is not None and declared <= entry.at,
             },
-            cites=(*claim, sight.cite(terms.entry, "terms"), cited(entry, "usage")),
-            parties=(("lessor", lessor), ("lessee", lessee)),
+            cites=(*claim, kept.terms, cited(entry, "usage")),
+            parties=(("lessor", kept.lessor), ("lessee", kept.lessee)),
         )
 
 
-def _remember(sight: Sight, lease: str, terms: Terms) -> bool:
-    """Remember which lines of a lease train on which chip; tell whether there are any."""
-    lines = {line.id: line.chip for line in terms.lines if line.chip is not None and line.purpose == "train"}
-    if lines or sight.notebook.get("training lease", lease):
-        sight.notebook.put("training lease", lease, lines)
-    return bool(lines)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """What has to be known of a lease at each of its reports: the book would be asked four times for each."""
+
+    lease: str
+    lessor: str
+    lessee: str
+    number: str
+    country: str
+    terms: Cited
+    chips: Mapping[str, str]
+    """Chip by line, for lines that train."""
+
+    @classmethod
+    def of(cls, signed: SignedLease, chips: Mapping[str, str]) -> _Kept:
+        """Make it from a signed lease."""
+        return cls(
+            lease=signed.id,
+            lessor=signed.lessor,
+            lessee=signed.lessee,
+            number=signed.lease.number,
+            country=signed.terms.facility.country,
+            terms=signed.cites[0],
+            chips=chips,
+        )
+
+    @classmethod
+    def get(cls, sight: Sight, lease: str) -> _Kept | None:
+        """Return what was put down for a lease."""
+        note = sight.notebook.get("training lease", lease)
+        if note is None:
+            return None
+        lessor, lessee, number, country, cite, chips = note
+        index, ref, kind, role = cite
+        return cls(
+            lease=lease,
+            lessor=lessor,
+            lessee=lessee,
+            number=number,
+            country=country,
+            terms=Cited(index=index, id=ref, kind=kind, role=role),
+            chips=chips,
+        )
+
+    def put(self, sight: Sight) -> None:
+        """Put it down."""
+        cite = (self.terms.index, self.terms.id, self.terms.kind, self.terms.role)
+        note = (self.lessor, self.lessee, self.number, self.country, cite, dict(self.chips))
+        sight.notebook.put("training lease", self.lease, note)
+
+
+def _amend(sight: Sight, lease: str, amendment: str) -> None:
+    """Take note of what trains under amended terms."""
+    amended, signed = sight.get(TermsInForce, amendment), lease_of(lease, sight)
+    if amended is None or signed is None:
+        return
+    chips = _chips(amended.payload)
+    if chips or _Kept.get(sight, lease) is not None:
+        _Kept.of(signed, chips).put(sight)
+
+
+def _training(terms: Terms) -> list[TermsLine]:
+    return [line for line in terms.lines if line.chip is not None and line.purpose == "train"]
+
+
+def _chips(terms: Terms) -> dict[str, str]:
+    return {line.id: str(line.chip) for line in _training(terms)}
 
 
 def _operations(sight: Sight, parts: Iterable[tuple[str, int]]) -> dict[str, FactValue]:
