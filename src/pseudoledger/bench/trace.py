@@ -22,7 +22,7 @@ from pseudoledger.audit.trace.model import linker
 from pseudoledger.audit.trace.observations import Resources
 from pseudoledger.audit.trace.scan import Scanner
 from pseudoledger.audit.trace.tracing import Traced, trace
-from pseudoledger.audit.trace.whole import estimate, exact_figures, linked
+from pseudoledger.audit.trace.whole import estimate, exact_figures, links_of
 from pseudoledger.bench.measure import Figure, at_most
 
 ASKED = 50
@@ -128,10 +128,11 @@ def _large(line: Connection[object, object], identities: int, limit: str, direct
     with generate(World(seed=1, identities=identities), Seat.AUDITOR, resources=resources) as seen:
         start = time.perf_counter()
         traced = trace(seen, seed=1)
-        got = traced.features.connection.execute("SELECT a, b, bits FROM links ORDER BY a, b").fetchnumpy()
-        links = linked(got["a"], got["b"], got["bits"], count=identities)
+        got = traced.features.connection.execute(
+            "SELECT a, b, raw_bits FROM links ORDER BY a, b"
+        ).fetchnumpy()
         scanner = Scanner(traced.features, traced.model, component=traced.hard.component)
-        found = estimate(scanner, links, seed=1)
+        found = estimate(scanner, links_of(scanner, got["a"], got["b"], got["raw_bits"]), seed=1)
         anonymity(0, scanner.scan(0), identities=identities)
         seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

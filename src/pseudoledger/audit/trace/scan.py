@@ -68,9 +68,9 @@ class Scanner:
                 hint="it is the chance that two identities drawn at random are one party: about siblings / N",
             )
         self.count = features.count
-        self._component = component
+        self.component = component
         self._alone = None if component is None else np.bincount(component)[component] == 1
-        self._hard_bits = hard_bits
+        self.hard_bits = hard_bits
         self._model = model if prior is None else model.under(prior)
         self._parts = tuple(_part(features, item) for item in model.comparisons)
 
@@ -84,13 +84,18 @@ class Scanner:
         for part in self._parts:
             part.add(identity, total, room)
         np.round(total, ROUND, out=total)
-        # The same two steps as `predict`, with the same rounding between them.
-        total = np.round(self._model.evidence(total) + self._model.prior_bits, ROUND)
-        if self._component is not None and self._alone is not None and not self._alone[identity]:
-            joined = np.flatnonzero(self._component == self._component[identity])
-            total[joined] = np.maximum(total[joined], self._hard_bits)
+        total = self.bits_of(total)
+        if self.component is not None and self._alone is not None and not self._alone[identity]:
+            joined = np.flatnonzero(self.component == self.component[identity])
+            total[joined] = np.maximum(total[joined], self.hard_bits)
         total[identity] = -np.inf
         return total
+
+    def bits_of(self, raw_bits: Reals) -> Reals:
+        """Return the bits of summed likenesses, calibrated and with the prior, as `predict` does; float64[n]."""
+        return np.asarray(
+            np.round(self._model.evidence(raw_bits) + self._model.prior_bits, ROUND), np.float64
+        )
 
 
 def _part(features: Features, item: TrainedComparison) -> _Part:

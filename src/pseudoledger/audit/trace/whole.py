@@ -1,9 +1,9 @@
 """Anonymity of all identities at once: exactly, or from blocked links with the rest as one estimated mass.
 
 Exact is one scan per identity, N^2 in all: for ten thousand. For a large ledger only the links that blocking found are
-at hand; of all other candidates only their number is known, and how many siblings to expect among them. That is
-measured: a seeded sample of identities is scanned exactly, what the candidates outside the links hold there is the
-mean mass of the rest, and the difference between both ways, over the same sample, is stated as the error.
+at hand, and the ties of evidence; of all other candidates only their number is known, and how they are spread. That is
+measured: a seeded sample of identities is scanned exactly, the candidates outside the links there are counted by their
+bits, and the difference between both ways, over the same sample, is stated as the error.
 The figures are those of `anonymity`; here they are arrays over identities.
 """
 
@@ -29,6 +29,10 @@ from pseudoledger.audit.trace.scan import Scanner
 
 SAMPLE = 500
 """Identities that are scanned exactly beside the blocked estimate."""
+REST_EDGES = np.array([-np.inf, -12.0, -8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0, 8.0, np.inf])
+"""Bits between which candidates of the rest are taken together."""
+JOINED_MAX = 1_000
+"""Members of a component by evidence up to which each is tied to each; the pairs of larger ones stay in the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,21 @@ class Linked:
     """int64[N + 1]."""
     others: npt.NDArray[np.int32]
     bits: Reals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How the candidates of the rest are spread, by falling bits; the same for every identity."""
+
+    shares: Reals
+    """float64[K]: shares of their number; they sum to 1."""
+    chances: Reals
+    """float64[K]: the mean chance that one of them is a sibling."""
+
+
+AT_ONCE = 10_000
+"""Identities whose figures are made at a time: what bounds memory."""
+NO_SPREAD = Spread(shares=np.ones(1), chances=np.zeros(1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,23 +128,54 @@ def linked(a: npt.NDArray[np.integer], b: npt.NDArray[np.integer], bits: Reals, 
     return Linked(starts=starts, others=others[order], bits=np.concatenate((bits, bits))[order])
 
 
+def links_of(scanner: Scanner, a: Integers, b: Integers, raw_bits: Reals) -> Linked:
+    """Lay out scored pairs with the bits that a scan would give them, and the pairs that evidence joins."""
+    bits = scanner.bits_of(raw_bits)
+    component = scanner.component
+    if component is None:
+        return linked(a, b, bits, count=scanner.count)
+    one, other = _joined(component)
+    code = np.concatenate((a.astype(np.int64) * scanner.count + b, one * scanner.count + other))
+    least = np.full(one.size, scanner.hard_bits)
+    order = np.lexsort((-np.concatenate((bits, least)), code))
+    code, bits = code[order], np.concatenate((bits, least))[order]
+    first = np.ones(code.size, dtype=np.bool_)
+    first[1:] = code[1:] != code[:-1]
+    return linked(code[first] // scanner.count, code[first] % scanner.count, bits[first], count=scanner.count)
+
+
+def _joined(component: npt.NDArray[np.integer]) -> tuple[Integers, Integers]:
+    """Return the pairs a < b of identities in one component, without those of components that are too large."""
+    order = np.argsort(component, kind="stable")
+    starts = np.flatnonzero(np.diff(component[order], prepend=-1))
+    sizes = np.diff(np.append(starts, order.size))
+    a, b = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+        if 1 < size <= JOINED_MAX:
+            one, other = np.triu_indices(size, 1)
+            a.append(order[start + one])
+            b.append(order[start + other])
+    return np.concatenate(a), np.concatenate(b)
+
+
 def estimate(scanner: Scanner, links: Linked, *, seed: int, size: int = SAMPLE) -> Estimate:
     """Return the figures of all identities from blocked links, with the error on a sample scanned exactly."""
     count = scanner.count
     sample = np.sort(np.random.default_rng([seed, 3]).choice(count, min(size, count), replace=False))
-    outside, found = [], []
+    numbers, expected = np.zeros((2, REST_EDGES.size - 1))
+    found = []
     for identity in sample:
         bits = scanner.scan(int(identity))
         found.append(measures(posterior(tally(bits)), identities=count))
-        known = links.others[links.starts[identity] : links.starts[identity + 1]]
-        bits[known] = -np.inf
-        outside.append(float((1.0 / (1.0 + np.exp2(-bits))).sum()))
-    expected = float(np.mean(outside)) if outside else 0.0
-    figures = blocked_figures(links, rest_expected=expected)
+        bits[links.others[links.starts[identity] : links.starts[identity + 1]]] = -np.inf
+        rest = bits[np.isfinite(bits)]
+        numbers += np.histogram(rest, REST_EDGES)[0]
+        expected += np.histogram(rest, REST_EDGES, weights=1.0 / (1.0 + np.exp2(-rest)))[0]
+    figures = blocked_figures(links, rest=_spread(numbers, expected))
     exact = _table(sample, found)
     return Estimate(
         figures=figures,
-        rest_expected=expected,
+        rest_expected=float(expected.sum()) / max(1, sample.size),
         sample=sample,
         exact=exact,
         deviations=tuple(
@@ -133,6 +183,14 @@ def estimate(scanner: Scanner, links: Linked, *, seed: int, size: int = SAMPLE) 
             for name in ("entropy_bits", "nobody", "guess_1", "guess_10", "expected_siblings")
         ),
     )
+
+
+def _spread(numbers: Reals, expected: Reals) -> Spread:
+    """Put together what was counted between the edges, the most bits first."""
+    held = np.flatnonzero(numbers)[::-1]
+    if not held.size:
+        return NO_SPREAD
+    return Spread(shares=numbers[held] / numbers.sum(), chances=expected[held] / numbers[held])
 
 
 def _table(identities: Integers, found: list[Measures]) -> Figures:
@@ -157,21 +215,40 @@ class _Groups:
 
     starts: Integers
     """int64[N + 1]: the groups of identity i; none is empty."""
-    counts: Integers
-    chances: Reals
+    counts: Reals
+    """Of the rest also parts of a candidate: with that chance there is one."""
+    tried: Reals
+    """Candidates to try until the group is done with: the counts, 1 at least."""
+    each: Reals
+    """Natural log of the chance that one of those to try is no sibling."""
+    expected: Reals
+    """Siblings in the group."""
     missed: Reals
     """Natural log of the chance that no group of the identity down to this one holds a sibling."""
 
 
-def blocked_figures(links: Linked, *, rest_expected: float) -> Figures:
-    """Return the figures of all identities, the candidates without a link being one rest of this many siblings.
+def blocked_figures(links: Linked, *, rest: Spread = NO_SPREAD) -> Figures:
+    """Return the figures of all identities, the candidates without a link being spread as `rest` says.
 
-    The same sums as `anonymity.measures` over `anonymity.tally(bits, rest=...)` (tested), for all at once.
+    The same sums as `anonymity.measures` over `anonymity.tally(bits, rest=...)` (tested), for many at once.
     """
     count = links.starts.size - 1
-    groups = _groups(links, rest_expected)
-    each = np.log1p(-groups.chances)
-    group = groups.counts * each
+    parts = [
+        _figures(links, rest, range(start, min(start + AT_ONCE, count))) for start in range(0, count, AT_ONCE)
+    ]
+    return Figures(
+        **{
+            item.name: np.concatenate([getattr(part, item.name) for part in parts])
+            for item in fields(Figures)
+        }
+    )
+
+
+def _figures(links: Linked, rest: Spread, identities: range) -> Figures:
+    count = links.starts.size - 1
+    groups = _groups(links, rest, identities)
+    each = groups.each
+    group = groups.tried * each
     starts, ends = groups.starts[:-1], groups.starts[1:] - 1
     before = groups.missed - group
     masses = np.exp(before) * -np.expm1(group)
@@ -180,53 +257,63 @@ def blocked_figures(links: Linked, *, rest_expected: float) -> Figures:
         terms = np.where(masses > 0.0, masses * np.log2(masses / groups.counts), 0.0)
         own = np.where(nobody > 0.0, nobody * np.log2(nobody), 0.0)
     entropy = np.maximum(0.0, -(np.add.reduceat(terms, starts) + own))
-    largest = np.maximum(np.maximum.reduceat(masses / groups.counts, starts), nobody)
+    largest = np.maximum(np.maximum.reduceat(masses / groups.tried, starts), nobody)
     wide = np.diff(groups.starts)
     # Outcomes that are likelier than nobody come before it in the smallest set.
-    above = masses > np.repeat(nobody, wide) * groups.counts
+    above = masses > np.repeat(nobody, wide) * groups.tried
     held = np.add.reduceat(np.where(above, masses, 0.0), starts)
     alone = held >= CREDIBLE
-    likely = _least(groups, each, before, np.where(alone, CREDIBLE, CREDIBLE - nobody))
-    taken = np.where(alone, 0, np.add.reduceat(np.where(above, groups.counts, 0), starts))
+    likely = _least(groups, before, np.where(alone, CREDIBLE, CREDIBLE - nobody))
+    taken = np.where(alone, 0, np.add.reduceat(np.where(above, groups.tried, 0), starts)).astype(np.int64)
     return Figures(
-        identities=np.arange(count),
+        identities=np.array(identities),
         nobody=nobody,
-        expected_siblings=np.add.reduceat(groups.counts * groups.chances, starts),
+        expected_siblings=np.add.reduceat(groups.expected, starts),
         entropy_bits=entropy,
         effective=np.exp2(entropy),
-        degree=np.minimum(1.0, entropy / np.log2(count)) if count > 1 else np.zeros(count),
+        degree=np.minimum(1.0, entropy / np.log2(count)) if count > 1 else np.zeros(len(identities)),
         min_entropy_bits=np.maximum(0.0, -np.log2(largest)),
-        guess_1=_guesses(groups, each, 1),
-        guess_10=_guesses(groups, each, 10),
-        credible=_least(groups, each, before, CREDIBLE * -np.expm1(groups.missed[ends])),
+        guess_1=_guesses(groups, 1),
+        guess_10=_guesses(groups, 10),
+        credible=_least(groups, before, CREDIBLE * -np.expm1(groups.missed[ends])),
         likely=np.maximum(likely, taken),
         likely_nobody=~alone,
     )
 
 
-def _groups(links: Linked, rest_expected: float) -> _Groups:
-    """Put the rest of each identity among its links, at the place of its chance, and join what is equal."""
-    count = links.starts.size - 1
-    own = np.repeat(np.arange(count), np.diff(links.starts))
-    rest = np.maximum(count - 1 - np.diff(links.starts), 0)
-    each = np.where(rest > 0, np.minimum(rest_expected / np.maximum(rest, 1), 0.5), 0.0)
-    owners = np.concatenate((own, np.arange(count)))
+def _groups(links: Linked, rest: Spread, identities: range) -> _Groups:
+    """Put the rest of each of these identities among its links, by bits, and join links of equal bits."""
+    count = len(identities)
+    bounds = links.starts[identities.start : identities.stop + 1]
+    own = np.repeat(np.arange(count), np.diff(bounds))
+    others = np.maximum(links.starts.size - 2 - np.diff(bounds), 0)
     with np.errstate(divide="ignore"):
-        bits = np.concatenate((links.bits, np.log2(each) - np.log2(1.0 - each)))
-    counts = np.concatenate((np.ones(own.size, dtype=np.int64), np.maximum(rest, 1)))
+        spread_bits = np.log2(rest.chances) - np.log2(1.0 - rest.chances)
+    owners = np.concatenate((own, np.repeat(np.arange(count), rest.shares.size)))
+    bits = np.concatenate((links.bits[bounds[0] : bounds[-1]], np.tile(spread_bits, count)))
+    counts = np.concatenate((np.ones(own.size), np.outer(others, rest.shares).ravel()))
     order = np.lexsort((-bits, owners))
     owners, bits, counts = owners[order], bits[order], counts[order]
     first = np.ones(owners.size, dtype=np.bool_)
     first[1:] = (owners[1:] != owners[:-1]) | (bits[1:] != bits[:-1])
     places = np.flatnonzero(first)
     owners, bits, counts = owners[places], bits[places], np.add.reduceat(counts, places)
-    starts = np.searchsorted(owners, np.arange(count + 1))
+    # One candidate more or less, of which nothing is known, stands where there is none at all.
+    bits, counts = np.where(counts > 0.0, bits, -np.inf), np.where(counts > 0.0, counts, 1.0)
     with np.errstate(over="ignore"):
         chances = 1.0 / (1.0 + np.exp2(-bits))
     # A chance of 1 would be minus infinity, of which no difference can be taken: 2^-60 is as good.
     chances = np.minimum(chances, 1.0 - 2.0**-53)
+    each = np.log1p(-chances * np.minimum(counts, 1.0))
+    tried = np.maximum(counts, 1.0)
+    starts = np.searchsorted(owners, np.arange(count + 1))
     return _Groups(
-        starts=starts, counts=counts, chances=chances, missed=_running(counts * np.log1p(-chances), starts)
+        starts=starts,
+        counts=counts,
+        tried=tried,
+        each=each,
+        expected=counts * chances,
+        missed=_running(tried * each, starts),
     )
 
 
@@ -238,18 +325,18 @@ def _running(values: Reals, starts: Integers) -> Reals:
     return running
 
 
-def _guesses(groups: _Groups, each: Reals, tries: int) -> Reals:
-    done = _running(groups.counts.astype(np.float64), groups.starts)
-    tried = np.clip(tries - (done - groups.counts), 0.0, groups.counts)
-    found: Reals = -np.expm1(np.add.reduceat(tried * each, groups.starts[:-1]))
+def _guesses(groups: _Groups, tries: int) -> Reals:
+    done = _running(groups.tried, groups.starts)
+    tried = np.clip(tries - (done - groups.tried), 0.0, groups.tried)
+    found: Reals = -np.expm1(np.add.reduceat(tried * groups.each, groups.starts[:-1]))
     return found
 
 
-def _least(groups: _Groups, each: Reals, before: Reals, mass: Reals) -> Integers:
+def _least(groups: _Groups, before: Reals, mass: Reals) -> Integers:
     """Return, per identity, the least number of best candidates that hold the mass."""
     # log1p(-mass) is positive for a mass below zero: then nothing is needed.
     wanted = np.repeat(np.log1p(-mass) * (1.0 - 1e-12), np.diff(groups.starts))
     with np.errstate(divide="ignore", invalid="ignore"):
-        needed = np.ceil((wanted - before) / each)
-    needed = np.clip(np.nan_to_num(needed, nan=0.0), 0.0, groups.counts)
-    return np.add.reduceat(needed, groups.starts[:-1]).astype(np.int64)
+        needed = np.ceil((wanted - before) / groups.each)
+    needed = np.clip(np.nan_to_num(needed, nan=0.0), 0.0, groups.tried)
+    return np.ceil(np.add.reduceat(needed, groups.starts[:-1])).astype(np.int64)

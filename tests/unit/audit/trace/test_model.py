@@ -219,7 +219,7 @@ def test_under_a_larger_prior_a_likelihood_ratio_is_mixed_with_that_of_strangers
 def test_the_goals_hold_over_five_worlds():
     """10,000 pseudonyms and about 100,000 records each; medians."""
     found = []
-    for seed in range(1, 6):
+    for seed in range(101, 106):  # the model was made while looking at others
         with generate(World(seed=seed), Seat.AUDITOR) as seen:
             found.append(measure(seen, run(seen, seed=seed)))
     assert np.median([one.pairs.precision for one in found]) >= 0.97

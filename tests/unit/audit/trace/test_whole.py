@@ -14,7 +14,7 @@ from pseudoledger.audit.trace.compare import comparisons
 from pseudoledger.audit.trace.features import features
 from pseudoledger.audit.trace.observations import Observations
 from pseudoledger.audit.trace.scan import Scanner
-from pseudoledger.audit.trace.whole import blocked_figures, estimate, exact_figures, linked
+from pseudoledger.audit.trace.whole import Spread, blocked_figures, estimate, exact_figures, linked
 
 NAMES = [item.name for item in fields(Measures)]
 
@@ -37,14 +37,15 @@ def all_pairs(scanner):
 def test_blocked_figures_are_those_of_each_identity_alone(count, data):
     pairs = [(a, b) for a in range(count) for b in range(a + 1, count) if data.draw(st.booleans())]
     bits = [data.draw(st.integers(-2_000, 3_000)) / 100 for _ in pairs]
-    expected = data.draw(st.sampled_from([0.0, 0.01, 0.7]))
+    chance = data.draw(st.sampled_from([0.0, 0.001, 0.07]))
     a = np.array([pair[0] for pair in pairs], dtype=np.int64)
     b = np.array([pair[1] for pair in pairs], dtype=np.int64)
     links = linked(a, b, np.array(bits, dtype=np.float64), count=count)
-    found = blocked_figures(links, rest_expected=expected)
+    found = blocked_figures(links, rest=Spread(shares=np.ones(1), chances=np.array([chance])))
     for identity in range(count):
         own = np.array([bit for pair, bit in zip(pairs, bits, strict=True) if identity in pair])
-        rest = Rest(count=count - 1 - own.size, expected=expected)
+        others = count - 1 - own.size
+        rest = Rest(count=others, expected=others * chance)
         single = measures(posterior(tally(own, rest=rest)), identities=count)
         for name in NAMES:
             assert getattr(found.one(identity), name) == pytest.approx(
@@ -54,7 +55,7 @@ def test_blocked_figures_are_those_of_each_identity_alone(count, data):
 
 def test_with_all_pairs_linked_blocked_is_exact(scanner):
     a, b, bits = all_pairs(scanner)
-    found = blocked_figures(linked(a, b, bits, count=COUNT), rest_expected=0.0)
+    found = blocked_figures(linked(a, b, bits, count=COUNT))
     exact = exact_figures(scanner, range(COUNT))
     for name in NAMES:
         assert getattr(found, name) == pytest.approx(getattr(exact, name), abs=1e-7), name
@@ -94,16 +95,16 @@ def test_links_lie_by_identity_the_most_bits_first():
 
 def test_without_links_and_rest_it_is_nobody():
     nothing = np.zeros(0, dtype=np.int64)
-    found = blocked_figures(linked(nothing, nothing, np.zeros(0), count=3), rest_expected=0.0)
+    found = blocked_figures(linked(nothing, nothing, np.zeros(0), count=3))
     assert list(found.nobody) == [1.0, 1.0, 1.0]
     assert list(found.credible) == [0, 0, 0]
     assert not found.entropy_bits.any()
-    one = blocked_figures(linked(nothing, nothing, np.zeros(0), count=1), rest_expected=0.0)
+    one = blocked_figures(linked(nothing, nothing, np.zeros(0), count=1))
     assert one.one(0).degree == 0.0
 
 
 def test_a_certain_link_keeps_its_figures_finite():
     links = linked(np.array([0]), np.array([1]), np.array([math.inf]), count=3)
-    found = blocked_figures(links, rest_expected=0.1)
+    found = blocked_figures(links, rest=Spread(shares=np.ones(1), chances=np.array([0.1])))
     assert np.isfinite(found.entropy_bits).all()
     assert found.guess_1[0] == pytest.approx(1.0)

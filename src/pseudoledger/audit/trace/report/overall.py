@@ -15,7 +15,7 @@ from pseudoledger.audit.trace.report.detail import Place
 from pseudoledger.audit.trace.report.values import rounded
 from pseudoledger.audit.trace.report.verdict import Verdict, verdict_of
 from pseudoledger.audit.trace.tracing import Traced
-from pseudoledger.audit.trace.whole import Estimate, Figures, estimate, exact_figures, linked
+from pseudoledger.audit.trace.whole import Estimate, Figures, estimate, exact_figures, links_of
 
 ALL_MAX = 10_000
 """Identities of which every one is scanned exactly, and listed in a line."""
@@ -27,8 +27,10 @@ def figures_of(place: Place, seed: int) -> Figures | Estimate:
     """Scan all identities exactly, or, where they are many, estimate from the links."""
     if place.scanner.count <= ALL_MAX:
         return exact_figures(place.scanner, range(place.scanner.count))
-    got = place.traced.features.connection.execute("SELECT a, b, bits FROM links ORDER BY a, b").fetchnumpy()
-    links = linked(got["a"], got["b"], got["bits"], count=place.scanner.count)
+    got = place.traced.features.connection.execute(
+        "SELECT a, b, raw_bits FROM links ORDER BY a, b"
+    ).fetchnumpy()
+    links = links_of(place.scanner, got["a"], got["b"], got["raw_bits"])
     return estimate(place.scanner, links, seed=seed)
 
 
