@@ -9,13 +9,13 @@ the lessee draws on a quota. Every invariant of the issue is asked after every s
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, rule
 from test_dispute_machine import ACTS, PICK, SHARE, Quarrel
 
 from play import papers, vouchers
 from play.capital import drawn, quota, share, stake_accepted, units
+from play.histories import random_histories
 from play.papers import DAY, START, period
 from play.table import key
 from play.vouchers import ISSUER
@@ -232,24 +232,10 @@ class Everything(Quarrel):
 del Quarrel
 
 
-def play(examples, steps):
-    run_state_machine_as_test(
-        Everything,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-
 def test_all_families_together():
-    play(examples=8, steps=60)
+    random_histories(Everything, examples=8, steps=60)
 
 
 @pytest.mark.long
 def test_all_families_together_at_length():
-    play(examples=2_000, steps=60)
+    random_histories(Everything, examples=2_000, steps=60)

@@ -7,11 +7,11 @@ Who holds what is worked out from the accepted statements alone and compared wit
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from play import Deal, papers
+from play.histories import random_histories
 from play.machines import moved, received, registered
 from play.papers import DAY, H100
 from play.table import Accepted, key
@@ -141,24 +141,10 @@ class Machines(RuleBasedStateMachine):
         assert self.table.replayed() == self.table.shelf.rows
 
 
-def play(examples, steps):
-    run_state_machine_as_test(
-        Machines,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-
 def test_machines_at_random():
-    play(examples=20, steps=60)
+    random_histories(Machines, examples=20, steps=60)
 
 
 @pytest.mark.long
 def test_many_machines_at_random():
-    play(examples=200, steps=200)
+    random_histories(Machines, examples=200, steps=200)

@@ -8,12 +8,12 @@ owed in credit, and what may be billed of each report.
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from play import papers, quarrel
 from play.deal import WEEK
+from play.histories import random_histories
 from play.papers import DAY, HOUR, changed
 from play.table import Accepted
 from pseudoledger.contract.derive import (
@@ -279,24 +279,10 @@ class Quarrel(RuleBasedStateMachine):
         assert self.table.reopen().replayed() == self.table.shelf.rows
 
 
-def play(examples, steps):
-    run_state_machine_as_test(
-        Quarrel,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-
 def test_quarrels_at_random():
-    play(examples=40, steps=100)
+    random_histories(Quarrel, examples=40, steps=100)
 
 
 @pytest.mark.long
 def test_many_quarrels_at_random():
-    play(examples=1000, steps=150)
+    random_histories(Quarrel, examples=1000, steps=150)

@@ -11,12 +11,12 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from market_model import MarketModel
 
 from play import papers
+from play.histories import random_histories
 from play.papers import DAY, HOUR, START, changed
 from play.table import Accepted, Table, key
 from pseudoledger.contract.derive import billable
@@ -489,24 +489,10 @@ def _in_the_clear(terms):
     return [_in_the_clear(item) for item in terms] if isinstance(terms, list) else terms
 
 
-def play(examples, steps):
-    run_state_machine_as_test(
-        Market,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-
 def test_a_market_of_honest_and_cheating_parties():
-    play(examples=20, steps=150)
+    random_histories(Market, examples=20, steps=150)
 
 
 @pytest.mark.long
 def test_a_long_market_of_honest_and_cheating_parties():
-    play(examples=60, steps=500)
+    random_histories(Market, examples=60, steps=500)

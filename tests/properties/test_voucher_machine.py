@@ -8,14 +8,14 @@ step the book is compared with a model that reads nothing but the accepted state
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from voucher_model import VoucherModel
 
 from play import papers, vouchers
 from play.claims import claim
 from play.deal import WEEK, Deal
+from play.histories import random_histories
 from play.papers import DAY, START, changed, period
 from play.table import Accepted, Table, key
 from play.vouchers import ISSUER, REGISTRY
@@ -328,24 +328,10 @@ class Scheme(RuleBasedStateMachine):
         assert self.table.reopen().replayed() == self.table.shelf.rows
 
 
-def play(examples, steps):
-    run_state_machine_as_test(
-        Scheme,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-
 def test_programmes_of_honest_and_cheating_parties():
-    play(examples=15, steps=120)
+    random_histories(Scheme, examples=15, steps=120)
 
 
 @pytest.mark.long
 def test_long_programmes_of_honest_and_cheating_parties():
-    play(examples=2_000, steps=60)
+    random_histories(Scheme, examples=2_000, steps=60)

@@ -13,13 +13,13 @@ from pseudoledger.audit.review.collect import MOST
 from pseudoledger.audit.review.page import to_html
 from pseudoledger.audit.review.run import read_packs
 from pseudoledger.audit.review.sight import read_disclosures
-from pseudoledger.audit.verifier import Report, Verdict
+from pseudoledger.audit.verifier import Verdict
 from pseudoledger.cli.command import JsonOption, plain
 from pseudoledger.cli.desk import read_file
-from pseudoledger.cli.failure import CHECK_FAILED, WrongUse
+from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import Column, Facts, Row, Sheet, errors, present, progress
 from pseudoledger.cli.values import did
-from pseudoledger.cli.verify import DirectoryArgument, run_check
+from pseudoledger.cli.verify import DirectoryArgument, run_check, stop_unverified
 from pseudoledger.errors import MalformedError, PeerUnreachable
 from pseudoledger.statement.values import date_seconds
 
@@ -114,7 +114,7 @@ def review(
     kept = [read_file(path) for path in against or ()]
     report = None if unverified else run_check(directory, key=key, against=kept)
     if report is not None and report.verdict is not Verdict.VALID:
-        _not_reviewed(directory, report)
+        stop_unverified(directory, report, done="reviewed", does="reviews")
     with progress("reviewing", None) as meter:
         dossier = read_ledger(directory, asked, report=report, progress=meter.advance)
     files = _write(out, dossier)
@@ -131,17 +131,6 @@ def _day(text: str | None) -> int | None:
         return date_seconds(text)
     except MalformedError as error:
         raise WrongUse(f"--as-of {text}: not a date", hint="write it like 2024-01-31") from error
-
-
-def _not_reviewed(directory: Path, report: Report) -> None:
-    """Say why a ledger is not reviewed, and end."""
-    for fault in report.faults:
-        errors(f"broken: {fault}")
-    if report.unjudged:
-        errors(f"cannot judge: {report.unjudged}")
-    errors(f"error: {directory} does not verify, so it was not reviewed")
-    errors("  hint: pl verify --all says what is wrong; --unverified reviews it all the same, and says so")
-    raise typer.Exit(CHECK_FAILED)
 
 
 def _write(out: Path, dossier: Dossier) -> tuple[Path, Path]:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pseudoledger.audit.review.sight import read_disclosures
-from pseudoledger.audit.verifier import Report, Verdict
+from pseudoledger.audit.verifier import Verdict
 from pseudoledger.cli import trace_options as options
 from pseudoledger.cli.command import JsonOption, plain
 from pseudoledger.cli.desk import Desk, read_file
-from pseudoledger.cli.failure import CHECK_FAILED, WrongUse
+from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import Column, Facts, Row, Sheet, errors, present, progress
 from pseudoledger.cli.values import did
-from pseudoledger.cli.verify import run_check
+from pseudoledger.cli.verify import run_check, stop_unverified
 from pseudoledger.errors import PeerUnreachable
 from pseudoledger.identity.keys import Signer
 
@@ -138,7 +138,7 @@ def _ledger(
     kept = [read_file(path) for path in against]
     checked = None if unverified else run_check(directory, key=key, against=kept)
     if checked is not None and checked.verdict is not Verdict.VALID:
-        _not_traced(directory, checked)
+        stop_unverified(directory, checked, done="traced", does="traces")
     with progress("tracing", None) as meter:
         return trace_ledger(
             directory,
@@ -157,17 +157,6 @@ def _table(path: Path | None, asked: Asked, columns: Columns, edges: Path | None
         raise WrongUse("a table has no vantage points and no disclosures", hint="leave these options out")
     with progress("tracing", None):
         return trace_table(path, asked, columns=columns, edges=edges)
-
-
-def _not_traced(directory: Path, report: Report) -> None:
-    """Say why a ledger is not traced, and end."""
-    for fault in report.faults:
-        errors(f"broken: {fault}")
-    if report.unjudged:
-        errors(f"cannot judge: {report.unjudged}")
-    errors(f"error: {directory} does not verify, so it was not traced")
-    errors("  hint: pl verify --all says what is wrong; --unverified traces it all the same, and says so")
-    raise typer.Exit(CHECK_FAILED)
 
 
 def _write(out: Path, report: TraceReport, signer: Signer | None) -> dict[str, Path]:

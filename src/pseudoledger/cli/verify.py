@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -57,6 +57,17 @@ def verify(
     kept = [read_file(path) for path in against or ()]
     report = run_check(directory, key=key, against=kept, rules=not no_rules, all_findings=all_findings)
     show_report(directory, report, as_json=as_json)
+
+
+def stop_unverified(directory: Path, report: Report, *, done: str, does: str) -> NoReturn:
+    """Say why a ledger that does not verify is not used, with what would have been `done` to it, and end."""
+    for fault in report.faults:
+        errors(f"broken: {fault}")
+    if report.unjudged:
+        errors(f"cannot judge: {report.unjudged}")
+    errors(f"error: {directory} does not verify, so it was not {done}")
+    errors(f"  hint: pl verify --all says what is wrong; --unverified {does} it all the same, and says so")
+    raise typer.Exit(CHECK_FAILED)
 
 
 def run_check(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 
 from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.last_signed import LastSigned
-from pseudoledger.ledger.database import existing
-from pseudoledger.ledger.store import Store, WriterLock
 from pseudoledger.registrar.answers import Answer
 from pseudoledger.registrar.writer import Clock, Registrar
 
@@ -21,19 +18,5 @@ def go_on_after_loss(
     The key before signs nothing and need not be had: `signer` is the new one, with its own record. Raises
     StoreBusy if another process writes the directory.
     """
-    existing(directory)
-    with ExitStack() as held:
-        lock = WriterLock(directory)
-        held.callback(lock.release)
-        store = Store.open_writer(directory)
-        held.callback(store.close)
-        registrar = Registrar(
-            store=store,
-            lock=lock,
-            signer=signer,
-            last_signed=last_signed,
-            clock=clock,
-            directory=directory,
-        )
-        with registrar:
-            return registrar.change_key(statement, signer=signer, last_signed=last_signed)
+    with Registrar.after_loss(directory, signer=signer, last_signed=last_signed, clock=clock) as registrar:
+        return registrar.change_key(statement, signer=signer, last_signed=last_signed)

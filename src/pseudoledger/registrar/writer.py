@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -63,30 +64,18 @@ class Registrar:
         history, StoreError if the signer is not the ledger key in force.
         """
         existing(directory)
-        with ExitStack() as held:
-            lock = WriterLock(directory)
-            held.callback(lock.release)
-            store = Store.open_writer(directory)
-            held.callback(store.close)
-            registrar = cls(
-                store=store,
-                lock=lock,
-                signer=signer,
-                last_signed=last_signed,
-                clock=clock,
-                directory=directory,
-            )
-            state = registrar.state
-            if signer.did != state.ledger_key:
-                raise StoreError(
-                    f"{directory}: the ledger key in force is {state.ledger_key}, not {signer.did}",
-                    hint="open the ledger with that key",
-                )
-            registrar._sealer.settle(state.origin)
-            # A crash may have come between a block and the description of the key that it brought.
-            registrar._describe()
-            held.pop_all()
-        return registrar
+        return cls._opened(directory, Store.open_writer, signer, last_signed, clock, cls._go_on)
+
+    @classmethod
+    def after_loss(
+        cls, directory: Path, *, signer: Signer, last_signed: LastSigned, clock: Clock
+    ) -> Registrar:
+        """Open a copy whose ledger key can sign no more: nothing can be registered before `change_key`.
+
+        `signer` is the new key. Raises StoreBusy if another process writes the directory.
+        """
+        existing(directory)
+        return cls._opened(directory, Store.open_writer, signer, last_signed, clock, lambda _: None)
 
     @classmethod
     def found(
@@ -120,10 +109,25 @@ class Registrar:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{directory}: {error.strerror}", hint="choose another directory") from error
+        return cls._opened(
+            directory, Store.create, signer, last_signed, clock, partial(cls._found, founding=raw)
+        )
+
+    @classmethod
+    def _opened(  # noqa: PLR0917 - what the three ways in have in common
+        cls,
+        directory: Path,
+        opened: Callable[[Path], Store],
+        signer: Signer,
+        last_signed: LastSigned,
+        clock: Clock,
+        first: Callable[[Registrar], None],
+    ) -> Registrar:
+        """Lock and open a directory and do what comes `first`; let both go again if that fails."""
         with ExitStack() as held:
             lock = WriterLock(directory)
             held.callback(lock.release)
-            store = Store.create(directory)
+            store = opened(directory)
             held.callback(store.close)
             registrar = cls(
                 store=store,
@@ -133,13 +137,29 @@ class Registrar:
                 clock=clock,
                 directory=directory,
             )
-            last_signed.check(0, EMPTY_ROOT)
-            (answer,) = registrar._admit([raw], from_network=False, dry_run=False)
-            if isinstance(answer, Refused):
-                raise RegistrationRefused(answer.findings)
-            registrar._describe()
+            first(registrar)
             held.pop_all()
         return registrar
+
+    def _go_on(self) -> None:
+        """Check that this key may sign, and make good what a crash left unfinished."""
+        state, signer = self.state, self._sealer.signer
+        if signer.did != state.ledger_key:
+            raise StoreError(
+                f"{self._directory}: the ledger key in force is {state.ledger_key}, not {signer.did}",
+                hint="open the ledger with that key",
+            )
+        self._sealer.settle(state.origin)
+        # A crash may have come between a block and the description of the key that it brought.
+        self._describe()
+
+    def _found(self, founding: bytes) -> None:
+        """Register entry 0."""
+        self._sealer.last_signed.check(0, EMPTY_ROOT)
+        (answer,) = self._admit([founding], from_network=False, dry_run=False)
+        if isinstance(answer, Refused):
+            raise RegistrationRefused(answer.findings)
+        self._describe()
 
     def __enter__(self) -> Self:
         return self

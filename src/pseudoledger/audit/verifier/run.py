@@ -10,7 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pseudoledger.audit.verifier.chain import LATE_SECONDS, Chain
-from pseudoledger.audit.verifier.entries import CHUNK, Basis, Checks, Chunk, Mark, read_raw
+from pseudoledger.audit.verifier.checks import Checks
+from pseudoledger.audit.verifier.entries import CHUNK, Basis, Chunk, Mark, read_raw
 from pseudoledger.audit.verifier.kept import Kept, check_kept, format_line, parse_kept, weigh_cosignatures
 from pseudoledger.audit.verifier.replay import Replay, ReplayShelf
 from pseudoledger.audit.verifier.report import (
