@@ -15,7 +15,7 @@ from pseudoledger.market.search import (
     list_demands,
     list_offers,
 )
-from pseudoledger.node.federation import Federated, board_of, federated
+from pseudoledger.node.federation import Federated, federated, view_of
 from pseudoledger.node.reading import View
 
 SHOWN_MAX = 100
@@ -56,9 +56,11 @@ def _boards(view: View, read: Callable[[Book], list[R]], party: Callable[[R], st
     boards = []
     try:
         for item in federated(view.store.path.parent):
-            with board_of(item) as book:
-                found = read(book)
-                rows = [ForeignRow(listed=row, label=_label(book, party(row))) for row in found[:SHOWN_MAX]]
+            with view_of(item) as there:
+                found = read(there.book)
+                rows = [
+                    ForeignRow(listed=row, label=_label(there.book, party(row))) for row in found[:SHOWN_MAX]
+                ]
             boards.append(ForeignBoard(ledger=item, rows=rows, left=len(found) - len(rows)))
     except PseudoledgerError:
         # A copy that is being replaced or is damaged: our own board stands, and the command line says why.
