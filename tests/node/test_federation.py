@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import re
 import shutil
 import threading
 from contextlib import contextmanager
@@ -216,6 +217,12 @@ def test_pages_mark_foreign_listings(desk):
         assert "North" in foreign
         assert "simulated clock" in foreign
         assert "/statements/" not in foreign.partition("</section>")[0]
+        link = re.search(r'href="(/foreign/[0-9a-f]{64}/[0-9a-f]{64})"', foreign)[1]
+        for lang, mark in (("en", "Foreign, from"), ("ar", "أجنبي")):
+            page = client.get(f"{link}?lang={lang}", headers={"accept": "text/html"}).text
+            assert mark in page
+            assert "other.example/board" in page
+            assert not re.search("/(statements|identities)/", page), "nothing of it is linked as ours"
         assert ">ON<" not in client.get("/offers?country=SG", headers={"accept": "text/html"}).text
         assert ">DN<" in client.get("/demands", headers={"accept": "text/html"}).text
         assert "أجنبي" in client.get("/offers?lang=ar", headers={"accept": "text/html"}).text
