@@ -10,7 +10,7 @@ import uvicorn
 from play import DAY
 from play.claims import claim
 from play.papers import period
-from pseudoledger.demo import billing, month
+from pseudoledger.demo import billing, city, grant, month
 from pseudoledger.demo.play import START
 from pseudoledger.demo.stage import Stage
 from pseudoledger.node.app import create_app
@@ -30,6 +30,14 @@ PAGES = [
     "offers",
     "demands",
     "invoices",
+    "programmes",
+    "programme",
+    "vouchers",
+    "voucher",
+    "machines",
+    "machine",
+    "disputes",
+    "dispute",
     "network",
     "missing",
 ]
@@ -70,6 +78,7 @@ class Played:
         stage.until("2026-04-20T09:00:00Z")
         billing.pay(stage, market, {"train-and-serve": issued["train-and-serve"]})
         self._attest(stage)
+        self.town, self.dispute = self._grant(stage, market, issued["long-context"][0])
         self.market, self.issued = market, issued
         self.directory = directory
         self.forks = directory / "forks"
@@ -87,6 +96,19 @@ class Played:
             valid = period(stage.now, stage.now + 365 * DAY)
             tree = claim(kind, number=f"R{number}", valid=valid, **more)
             stage.act("registry", tree, stage.did("north-lake"))
+
+    def _grant(self, stage, market, invoice):
+        """A city's programme with a voucher set aside, a machine that was sold, and a dispute that waits."""
+        town = city.City()
+        city.declare(stage)
+        city.attest(stage, town)
+        city.promise(stage, town)
+        city.sell(stage, town, market)
+        city.hand_over(stage, town)
+        grant.lease(stage, town)
+        matter = {"invoice": invoice, "amount_minor": 100_00}
+        opened = {"type": "dispute.opened", "number": "Q-1", "matter": matter, "reason": "quality"}
+        return town, stage.act("long-context", opened, market.leases["long-context"])
 
     def publish(self):
         self.stage.registrar.publish()
@@ -125,6 +147,14 @@ class Played:
             "offers": "/offers",
             "demands": "/demands",
             "invoices": "/invoices",
+            "programmes": "/programmes",
+            "programme": f"/programmes/{self.town.programme}",
+            "vouchers": "/vouchers",
+            "voucher": f"/vouchers/{self.town.voucher}",
+            "machines": "/machines",
+            "machine": f"/machines/{self.town.machine}",
+            "disputes": "/disputes",
+            "dispute": f"/disputes/{self.dispute}",
             "network": "/network",
             "missing": "/nothing",
         }

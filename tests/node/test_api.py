@@ -15,7 +15,7 @@ from pseudoledger.contract.things import Chain, Invoice, Lease, Offer
 from pseudoledger.errors import StoreError
 from pseudoledger.ledger import query
 from pseudoledger.ledger.store import Store
-from pseudoledger.node.api import lists, stream
+from pseudoledger.node.api import listing, stream
 from pseudoledger.statement import envelope
 
 API = "/api/v1"
@@ -168,7 +168,7 @@ def test_statements_of_a_kind_and_of_an_issuer(world):
 
 
 def test_a_filtered_page_looks_at_so_many_and_says_where_to_go_on(world, monkeypatch):
-    monkeypatch.setattr(lists, "EXAMINED_MAX", 1)
+    monkeypatch.setattr(listing, "EXAMINED_MAX", 1)
     page = world.json(f"{API}/leases", currency="CHF")
     assert page["items"] == []
     assert page["next"]

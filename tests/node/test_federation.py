@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import re
 import shutil
 import threading
 from contextlib import contextmanager
@@ -216,9 +217,70 @@ def test_pages_mark_foreign_listings(desk):
         assert "North" in foreign
         assert "simulated clock" in foreign
         assert "/statements/" not in foreign.partition("</section>")[0]
+        link = re.search(r'href="(/foreign/[0-9a-f]{64}/[0-9a-f]{64})"', foreign)[1]
+        for lang, mark in (("en", "Foreign, from"), ("ar", "أجنبي")):
+            page = client.get(f"{link}?lang={lang}", headers={"accept": "text/html"}).text
+            assert mark in page
+            assert "other.example/board" in page
+            assert not re.search("/(statements|identities)/", page), "nothing of it is linked as ours"
         assert ">ON<" not in client.get("/offers?country=SG", headers={"accept": "text/html"}).text
         assert ">DN<" in client.get("/demands", headers={"accept": "text/html"}).text
         assert "أجنبي" in client.get("/offers?lang=ar", headers={"accept": "text/html"}).text
         listed = client.get("/api/v1/offers?q=OS&price_micro=2600000").json()["items"]
         assert [item["number"] for item in listed] == ["OS"]
         assert client.get("/api/v1/offers?price_micro=2599999").json()["items"] == []
+
+
+def test_the_api_lists_foreign_listings_with_their_ledger(desk):
+    desk.offer("other", "north", "ON2", price="3.10", place="SE")
+    demand = f"demand publish DN --line c=2x{CHIP} --length 7d --from 2026-03-01 --until 2026-06-01"
+    desk.pl(f"{demand} --as north --ledger other")
+    third = desk.found("third", "third.example/board")
+    desk.pl("id new west --unsealed")
+    desk.offer("third", "west", "TW")
+    desk.pl(f"market federate other --key {desk.key} --ledger led")
+    desk.pl(f"market federate third --key {third} --ledger led")
+    with node_of(desk.folder / "led") as client:
+
+        def walk(path, **filters):
+            items, cursor = [], None
+            while True:
+                page = client.get(path, params=filters | ({"cursor": cursor} if cursor else {})).json()
+                items += page["items"]
+                cursor = page["next"]
+                if cursor is None:
+                    return items
+
+        def said(**filters):
+            found = walk("/api/v1/foreign/offers", **filters)
+            assert all(item["foreign"] for item in found)
+            return [(item["origin"], item["listing"]["number"]) for item in found]
+
+        other, west = "other.example/board", "third.example/board"
+        for limit in (1, 2, 50):
+            assert said(limit=limit) == [(other, "ON2"), (other, "ON"), (west, "TW")]
+            assert said(limit=limit, sort="entry") == [(other, "ON"), (other, "ON2"), (west, "TW")]
+        assert said(country="FI", limit=1) == [(other, "ON"), (west, "TW")]
+        assert said(price_micro=2_100_000, q="north") == [(other, "ON")]
+        assert said(status="withdrawn") == []
+        ledgers = walk("/api/v1/foreign/ledgers", limit=1)
+        assert [item["origin"] for item in ledgers] == [other, west]
+        assert (ledgers[0]["ledger_key"], ledgers[0]["forks"]) == (desk.key, 0)
+        assert said(ledger=ledgers[1]["ledger"]) == [(west, "TW")]
+        assert said(ledger="0" * 64) == []
+        (wanted,) = walk("/api/v1/foreign/demands", chip=CHIP, status="open")
+        assert (wanted["listing"]["number"], wanted["ledger"]) == ("DN", ledgers[0]["ledger"])
+        place = f"/api/v1/foreign/{wanted['ledger']}/demands"
+        assert client.get(f"{place}/{wanted['listing']['id']}").json() == wanted
+        assert client.get(f"{place}/{'0' * 64}").status_code == 404
+        assert client.get(f"/api/v1/foreign/{'0' * 64}/offers/{'0' * 64}").status_code == 404
+        assert client.get("/api/v1/foreign/offers?cursor=WyJ4IiwxXQ").status_code == 422
+        (offer,) = walk("/api/v1/foreign/offers", ledger=ledgers[1]["ledger"])
+        assert (
+            client.get(f"/api/v1/foreign/{offer['ledger']}/offers/{offer['listing']['id']}").json() == offer
+        )
+        assert client.get(f"/api/v1/offers/{offer['listing']['id']}").status_code == 404, "it is not ours"
+        for note in (desk.folder / "led" / "federated").rglob("import.json"):
+            note.write_text("{")
+        answer = client.get("/api/v1/foreign/offers")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")

@@ -100,8 +100,8 @@ def _federated(desk: Desk) -> Iterator[tuple[Federated, Book]]:
     from pseudoledger.node import federation  # noqa: PLC0415
 
     for item in federation.federated(desk.directory):
-        with federation.board_of(item) as book:
-            yield item, book
+        with federation.view_of(item) as view:
+            yield item, view.book
 
 
 def _offers(desk: Desk, book: Book, search: Search, order: Sort, foreign: Federated | None) -> list[Row]:
@@ -247,8 +247,8 @@ def federate(
                 own=desk.state.id,
                 progress=meter.advance,
             )
-        with federation.board_of(found) as book:
-            offers, demands = len(list_offers(book, desk.now)), len(list_demands(book, desk.now))
+        with federation.view_of(found) as view:
+            offers, demands = len(list_offers(view.book, desk.now)), len(list_demands(view.book, desk.now))
         facts = [
             ("ledger", found.origin),
             ("checkpoint", f"{found.size} entries, last block {when(found.time)} UTC"),

@@ -188,6 +188,20 @@ def frozen(freezes: Iterable[Freeze], now: int) -> int:
     )
 
 
+def freeze_of(book: Book, key: str, dispute: Dispute) -> Freeze | None:
+    """Return what a dispute stops, as it stands on what is disputed; None where it never froze, or no longer does."""
+    thing: Delivery | Usage | Invoice | None
+    match dispute.sort:
+        case "delivery":
+            thing = book.get(Delivery, dispute.about)
+        case "usage":
+            thing = book.get(Usage, dispute.about)
+        case "invoice":
+            thing = book.get(Invoice, dispute.about)
+    assert thing is not None, "a dispute names only what the book holds"
+    return next((freeze for freeze in thing.freezes if freeze.dispute == key), None)
+
+
 DisputeStatus = Literal["open", "answered", "admitted", "decided", "withdrawn", "moot", "undecided"]
 """How a dispute stands: open until it is answered, answered until it is decided."""
 

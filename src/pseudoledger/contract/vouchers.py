@@ -18,7 +18,9 @@ from pseudoledger.statement.kinds.claim import ClaimAttested
 from pseudoledger.statement.kinds.lease import Terms, TermsLine
 from pseudoledger.statement.kinds.voucher import ChipOrigin, Condition, ProgrammeDeclared, Requirement
 
+ProgrammeStatus = Literal["early", "open", "over"]
 VoucherStatus = Literal["revoked", "lapsed", "spent", "early", "open"]
+PresentationStatus = Literal["waiting", "lapsed", "released", "redeemed", "settled", "due back"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,14 @@ def parts_of(voucher: Voucher, now: int) -> Parts:
     )
 
 
+def programme_status(programme: Programme, now: int) -> ProgrammeStatus:
+    """Say in one word whether a programme may issue vouchers: early before its period, over from its end on."""
+    period = programme.payload.period
+    if now < period.start_seconds:
+        return "early"
+    return "open" if now < period.until_seconds else "over"
+
+
 def voucher_status(voucher: Voucher, now: int) -> VoucherStatus:
     """Say in one word how a voucher stands."""
     if voucher.revoked_at is not None:
@@ -65,9 +75,7 @@ def voucher_status(voucher: Voucher, now: int) -> VoucherStatus:
     return "early" if now < voucher.start else "open"
 
 
-def presentation_status(
-    presentation: Presentation, now: int
-) -> Literal["waiting", "lapsed", "released", "redeemed", "settled", "due back"]:
+def presentation_status(presentation: Presentation, now: int) -> PresentationStatus:
     """Say in one word how a presentation stands."""
     match presentation.state:
         case "presented":

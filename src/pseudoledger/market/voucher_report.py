@@ -6,6 +6,7 @@ the free offers of listed facilities could take in until the programme ends.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pseudoledger.contract.amounts import usage_net
@@ -111,11 +112,12 @@ def programme_report(book: Book, tables: Tables, programme_id: str, now: int) ->
         due_back_minor=sum(item.due_back_minor for item in presented),
         out_minor=free + reserved + waiting,
         capacity_minor=_capacity(book, tables, programme, now),
-        centres=_centres(programme, presented),
+        centres=centres_of(programme, presented),
     )
 
 
-def _centres(programme: Programme, presented: list[Presentation]) -> tuple[Centre, ...]:
+def centres_of(programme: Programme, presented: Iterable[Presentation]) -> tuple[Centre, ...]:
+    """Return what was redeemed of a programme by centre, the largest first, of what was presented of it."""
     names = {
         (listed.lessor, listed.facility_class): listed.name or "" for listed in programme.payload.facilities
     }

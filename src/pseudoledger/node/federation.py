@@ -26,6 +26,7 @@ from pseudoledger.ledger.note import parse_note
 from pseudoledger.ledger.store import Store
 from pseudoledger.node.belief import Believer, Clock
 from pseudoledger.node.forks import Forks, Weighed
+from pseudoledger.node.reading import View
 from pseudoledger.node.sources import open_source
 from pseudoledger.node.sync import Contradicted, Progress, Sync, Synced
 from pseudoledger.statement.values import format_instant
@@ -161,10 +162,10 @@ def federated(ours: Path) -> list[Federated]:
 
 
 @contextmanager
-def board_of(item: Federated) -> Iterator[Book]:
-    """Open the book of a federated ledger, to read its listings from; never mixed with ours."""
+def view_of(item: Federated) -> Iterator[View]:
+    """Open a federated ledger, to read its listings from; never mixed with ours."""
     with closing(Store.open_reader(item.directory)) as store:
-        yield Book(store)
+        yield View(store, Book(store))
 
 
 def forget(ours: Path, origin: str) -> bool:

@@ -33,7 +33,8 @@ from pseudoledger.statement import envelope
 from pseudoledger.statement.values import format_block_time
 
 
-def _tree(payload: BaseModel) -> dict[str, Any]:
+def tree_of(payload: BaseModel) -> dict[str, Any]:
+    """Return a payload as its issuer signed it."""
     return payload.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
@@ -96,7 +97,7 @@ def invoice(key: str, thing: Invoice, now: int) -> InvoiceItem:
 
 def offer(key: str, thing: Offer, now: int) -> OfferItem:
     """Return an offer as of a time."""
-    tree = _tree(thing.payload)
+    tree = tree_of(thing.payload)
     return OfferItem(
         id=key,
         number=thing.payload.number,
@@ -122,7 +123,7 @@ def demand(key: str, thing: Demand, now: int) -> DemandItem:
         purpose=thing.payload.purpose,
         closed_at=thing.closed_at,
         entry=thing.entry,
-        payload=_tree(thing.payload),
+        payload=tree_of(thing.payload),
     )
 
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel
 
 from pseudoledger.contract.account import lease_account
-from pseudoledger.contract.book import Book, decode, sort_name
+from pseudoledger.contract.book import Book
 from pseudoledger.contract.derive import demand_status, invoice_status, lease_status, offer_status
-from pseudoledger.contract.things import Chain, Demand, Invoice, Lease, Offer, Thing
+from pseudoledger.contract.things import Chain, Demand, Invoice, Lease, Offer
 from pseudoledger.ledger import query
-from pseudoledger.ledger.query import ThingRow
 from pseudoledger.ledger.store import Store
 from pseudoledger.market.search import Search, demand_fits, fitting_lines
-from pseudoledger.node.api import items
-from pseudoledger.node.api.failures import BAD_PARAMETERS, NOT_FOUND, Absent, ApiRoute
+from pseudoledger.node.api import items, listing
+from pseudoledger.node.api.failures import BAD_PARAMETERS, NOT_FOUND, ApiRoute
+from pseudoledger.node.api.listing import Listing, one, root_of
 from pseudoledger.node.api.models import (
     DemandItem,
     IdentityItem,
@@ -31,93 +30,28 @@ from pseudoledger.node.api.models import (
     Page,
 )
 from pseudoledger.node.api.parameters import (
-    CURRENCY,
     DID,
+    Chip,
+    Country,
+    Currency,
     Cursor,
+    DemandStatus,
     Limit,
-    Order,
+    OfferStatus,
+    OfLease,
     Party,
+    Price,
+    Purpose,
     Sort,
     StatementId,
+    Text,
+    WantedChip,
     key_of,
-    number_of,
     read_cursor,
     write_cursor,
 )
 from pseudoledger.node.node import Node
 from pseudoledger.node.reading import View
-
-T = TypeVar("T", bound=Thing)
-ItemT = TypeVar("ItemT", bound=BaseModel)
-
-EXAMINED_MAX = 5_000
-"""Things that one page looks at; where none of them fit, it is empty and says where to go on."""
-
-_OPENED_BY = {
-    Lease: "lease.proposed",
-    Invoice: "invoice.issued",
-    Offer: "offer.published",
-    Demand: "demand.published",
-}
-
-
-class Listing:
-    """How one page of a list is cut from rows in order."""
-
-    def __init__(self, view: View, now: int, limit: int) -> None:
-        self._view, self._now, self._limit = view, now, limit
-
-    def page(
-        self,
-        cls: type[T],
-        rows: Iterable[ThingRow],
-        place: Callable[[ThingRow], str],
-        keep: Callable[[str, T], bool],
-        item: Callable[[str, T, int], ItemT],
-    ) -> Page[ItemT]:
-        """Return the first things that fit; `rows` holds at most EXAMINED_MAX + 1."""
-        found: list[ItemT] = []
-        last: ThingRow | None = None
-        for number, row in enumerate(rows):
-            if len(found) == self._limit or number == EXAMINED_MAX:
-                assert last is not None, "a limit is at least one"
-                return Page(items=found, next=place(last), as_of=self._now)
-            thing = decode(cls, row.key, row.value)
-            if keep(row.key, thing):
-                found.append(item(row.key, thing, self._now))
-            last = row
-        return Page(items=found, next=None, as_of=self._now)
-
-    def by_entry(
-        self,
-        cls: type[T],
-        sort: Order,
-        cursor: str | None,
-        keep: Callable[[str, T], bool],
-        item: Callable[[str, T, int], ItemT],
-    ) -> Page[ItemT]:
-        """Return a page by the index of the entry that opened each thing."""
-        name = f"{sort_name(cls)} {sort}"
-        rows = query.things_by_entry(
-            self._view.store,
-            sort_name(cls),
-            _OPENED_BY[cls],
-            after=number_of(cursor, name),
-            newest=sort == "-entry",
-            limit=EXAMINED_MAX + 1,
-        )
-        return self.page(cls, rows, lambda row: write_cursor(name, row.place), keep, item)
-
-
-def _one(view: View, cls: type[T], key: str) -> T:
-    thing = view.book.get(cls, key)
-    if thing is None:
-        raise Absent(f"there is no {sort_name(cls)} {key} on this ledger")
-    return thing
-
-
-def _root(view: View, did: str | None) -> str | None:
-    return None if did is None else view.book.root_of(did)
 
 
 def router(node: Node) -> APIRouter:
@@ -137,12 +71,12 @@ def _leases(routes: APIRouter, node: Node) -> None:
         sort: Sort = "-entry",
         party: Party = None,
         status: Annotated[LeaseStatus | None, Query(description="Only those that stand so now.")] = None,
-        currency: Annotated[str | None, Query(pattern=CURRENCY, description="Only those in it.")] = None,
+        currency: Currency = None,
     ) -> Page[LeaseItem]:
         """List leases from their proposal on, also those that never came about."""
         now = node.now()
         with node.reader.view() as view:
-            root = _root(view, party)
+            root = root_of(view, party)
 
             def keep(_key: str, lease: Lease) -> bool:
                 return (
@@ -157,7 +91,7 @@ def _leases(routes: APIRouter, node: Node) -> None:
     def lease(id: StatementId) -> LeaseItem:  # noqa: A002 - the name in the path
         """Return one lease."""
         with node.reader.view() as view:
-            return items.lease(id, _one(view, Lease, id), node.now())
+            return items.lease(id, one(view, Lease, id), node.now())
 
     @routes.get(
         "/leases/{id}/account", tags=["leases"], summary="Account of a lease", responses={**NOT_FOUND}
@@ -165,7 +99,7 @@ def _leases(routes: APIRouter, node: Node) -> None:
     def account(id: StatementId) -> LeaseStatement:  # noqa: A002 - the name in the path
         """Draw up the account of a lease: agreed, used, billed, credited, paid, open."""
         with node.reader.view() as view:
-            _one(view, Lease, id)
+            one(view, Lease, id)
             drawn = lease_account(Book(_OfLease(view.store, id)), id, node.now())
             return LeaseStatement.model_validate(
                 {
@@ -208,16 +142,14 @@ def _invoices(routes: APIRouter, node: Node) -> None:
             Query(description="By entry or due time; with `-` the newest or latest first."),
         ] = "-entry",
         party: Party = None,
-        lease: Annotated[
-            str | None, Query(pattern=r"^[0-9a-f]{64}$", description="Only those of this lease.")
-        ] = None,
+        lease: OfLease = None,
         status: Annotated[InvoiceStatus | None, Query(description="Only those that stand so now.")] = None,
-        currency: Annotated[str | None, Query(pattern=CURRENCY, description="Only those in it.")] = None,
+        currency: Currency = None,
     ) -> Page[InvoiceItem]:
         """List invoices, also those of brokers for their commission."""
         now = node.now()
         with node.reader.view() as view:
-            root = _root(view, party)
+            root = root_of(view, party)
 
             def keep(_key: str, invoice: Invoice) -> bool:
                 return (
@@ -227,18 +159,18 @@ def _invoices(routes: APIRouter, node: Node) -> None:
                     and (currency is None or invoice.currency == currency)
                 )
 
-            listing = Listing(view, now, limit)
+            cut = Listing(view, now, limit)
             if sort in ("-entry", "entry"):
-                return listing.by_entry(Invoice, sort, cursor, keep, items.invoice)
+                return cut.by_entry(Invoice, sort, cursor, keep, items.invoice)
             name = f"invoice {sort}"
             place = read_cursor(cursor, name, int, str)
             rows = query.invoices_by_due(
                 view.store,
                 after=None if place is None else (int(place[0]), str(place[1])),
                 latest=sort == "-due_at",
-                limit=EXAMINED_MAX + 1,
+                limit=listing.EXAMINED_MAX + 1,
             )
-            return listing.page(
+            return cut.page(
                 Invoice, rows, lambda row: write_cursor(name, row.place, row.key), keep, items.invoice
             )
 
@@ -246,7 +178,40 @@ def _invoices(routes: APIRouter, node: Node) -> None:
     def invoice(id: StatementId) -> InvoiceItem:  # noqa: A002 - the name in the path
         """Return one invoice."""
         with node.reader.view() as view:
-            return items.invoice(id, _one(view, Invoice, id), node.now())
+            return items.invoice(id, one(view, Invoice, id), node.now())
+
+
+def offers_that(
+    view: View, now: int, search: Search, *, party: str | None, status: str | None
+) -> Callable[[str, Offer], bool]:
+    """Return the test that an offer of a list has to pass."""
+    root = root_of(view, party)
+
+    def keep(key: str, offer: Offer) -> bool:
+        return (
+            (root is None or root == offer.lessor)
+            and (status is None or offer_status(offer, now) == status)
+            and bool(fitting_lines(view.book, key, offer, search))
+        )
+
+    return keep
+
+
+def demands_that(
+    view: View, now: int, search: Search, *, party: str | None, status: str | None, purpose: str | None
+) -> Callable[[str, Demand], bool]:
+    """Return the test that a demand of a list has to pass."""
+    root = root_of(view, party)
+
+    def keep(key: str, demand: Demand) -> bool:
+        return (
+            (root is None or root == demand.lessee)
+            and (status is None or demand_status(demand, now) == status)
+            and (purpose is None or demand.payload.purpose == purpose)
+            and demand_fits(view.book, key, demand, search)
+        )
+
+    return keep
 
 
 def _offers(routes: APIRouter, node: Node) -> None:
@@ -257,24 +222,12 @@ def _offers(routes: APIRouter, node: Node) -> None:
         limit: Limit = 50,
         sort: Sort = "-entry",
         party: Party = None,
-        status: Annotated[
-            Literal["open", "withdrawn", "over"] | None, Query(description="Only those that stand so now.")
-        ] = None,
-        chip: Annotated[
-            str | None, Query(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$", description="Only those with this chip.")
-        ] = None,
-        country: Annotated[str | None, Query(pattern=r"^[A-Z]{2}$", description="Only those there.")] = None,
-        currency: Annotated[str | None, Query(pattern=CURRENCY, description="Only those in it.")] = None,
-        price_micro: Annotated[
-            int | None,
-            Query(ge=0, le=2**53 - 1, description="Only those with a line at most so dear a unit and hour."),
-        ] = None,
-        q: Annotated[
-            str | None,
-            Query(
-                min_length=1, max_length=200, description="Only those that say so: id, number, party, chip."
-            ),
-        ] = None,
+        status: OfferStatus = None,
+        chip: Chip = None,
+        country: Country = None,
+        currency: Currency = None,
+        price_micro: Price = None,
+        q: Text = None,
     ) -> Page[OfferItem]:
         """List offers: the board of standing supply, with the search of the pages."""
         now = node.now()
@@ -286,22 +239,14 @@ def _offers(routes: APIRouter, node: Node) -> None:
             text=q or "",
         )
         with node.reader.view() as view:
-            root = _root(view, party)
-
-            def keep(key: str, offer: Offer) -> bool:
-                return (
-                    (root is None or root == offer.lessor)
-                    and (status is None or offer_status(offer, now) == status)
-                    and bool(fitting_lines(view.book, key, offer, search))
-                )
-
+            keep = offers_that(view, now, search, party=party, status=status)
             return Listing(view, now, limit).by_entry(Offer, sort, cursor, keep, items.offer)
 
     @routes.get("/offers/{id}", tags=["market"], summary="One offer", responses={**NOT_FOUND})
     def offer(id: StatementId) -> OfferItem:  # noqa: A002 - the name in the path
         """Return one offer."""
         with node.reader.view() as view:
-            return items.offer(id, _one(view, Offer, id), node.now())
+            return items.offer(id, one(view, Offer, id), node.now())
 
 
 def _demands(routes: APIRouter, node: Node) -> None:
@@ -312,44 +257,23 @@ def _demands(routes: APIRouter, node: Node) -> None:
         limit: Limit = 50,
         sort: Sort = "-entry",
         party: Party = None,
-        status: Annotated[
-            Literal["open", "closed", "over"] | None, Query(description="Only those that stand so now.")
-        ] = None,
-        purpose: Annotated[
-            Literal["train", "infer", "other"] | None, Query(description="Only those for it.")
-        ] = None,
-        chip: Annotated[
-            str | None,
-            Query(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$", description="Only those that would take this chip."),
-        ] = None,
-        q: Annotated[
-            str | None,
-            Query(
-                min_length=1, max_length=200, description="Only those that say so: id, number, party, chip."
-            ),
-        ] = None,
+        status: DemandStatus = None,
+        purpose: Purpose = None,
+        chip: WantedChip = None,
+        q: Text = None,
     ) -> Page[DemandItem]:
         """List demands: standing need."""
         now = node.now()
         search = Search(chip=chip or "", text=q or "")
         with node.reader.view() as view:
-            root = _root(view, party)
-
-            def keep(key: str, demand: Demand) -> bool:
-                return (
-                    (root is None or root == demand.lessee)
-                    and (status is None or demand_status(demand, now) == status)
-                    and (purpose is None or demand.payload.purpose == purpose)
-                    and demand_fits(view.book, key, demand, search)
-                )
-
+            keep = demands_that(view, now, search, party=party, status=status, purpose=purpose)
             return Listing(view, now, limit).by_entry(Demand, sort, cursor, keep, items.demand)
 
     @routes.get("/demands/{id}", tags=["market"], summary="One demand", responses={**NOT_FOUND})
     def demand(id: StatementId) -> DemandItem:  # noqa: A002 - the name in the path
         """Return one demand."""
         with node.reader.view() as view:
-            return items.demand(id, _one(view, Demand, id), node.now())
+            return items.demand(id, one(view, Demand, id), node.now())
 
 
 def _identities(routes: APIRouter, node: Node) -> None:
@@ -373,7 +297,7 @@ def _identities(routes: APIRouter, node: Node) -> None:
                 )
 
             after = key_of(cursor, "chain")
-            rows = query.things_by_key(view.store, "chain", after=after, limit=EXAMINED_MAX + 1)
+            rows = query.things_by_key(view.store, "chain", after=after, limit=listing.EXAMINED_MAX + 1)
             return Listing(view, node.now(), limit).page(
                 Chain, rows, lambda row: write_cursor("chain", row.key), keep, items.identity
             )
@@ -385,4 +309,4 @@ def _identities(routes: APIRouter, node: Node) -> None:
         """Return the identity that a key belongs to; a key that was never declared has none."""
         with node.reader.view() as view:
             root = view.book.root_of(did)
-            return items.identity(root, _one(view, Chain, root), node.now())
+            return items.identity(root, one(view, Chain, root), node.now())

@@ -19,6 +19,8 @@ ID = r"^[0-9a-f]{64}$"
 NUMBER = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$"
 KIND = r"^[a-z]+\.[a-z_]+$"
 CURRENCY = r"^[A-Z]{3}$"
+COUNTRY = r"^[A-Z]{2}$"
+CHIP = r"^[a-z0-9][a-z0-9.-]{0,63}$"
 
 Cursor = Annotated[
     str | None,
@@ -39,6 +41,26 @@ Limit = Annotated[
 Party = Annotated[
     str | None,
     Query(pattern=DID, description="Only what this identity stands in, by any key of its chain."),
+]
+Text = Annotated[
+    str | None,
+    Query(min_length=1, max_length=200, description="Only those that say so: id, number, party, chip."),
+]
+Chip = Annotated[str | None, Query(pattern=CHIP, description="Only those with this chip.")]
+WantedChip = Annotated[str | None, Query(pattern=CHIP, description="Only those that would take this chip.")]
+Country = Annotated[str | None, Query(pattern=COUNTRY, description="Only those there.")]
+Currency = Annotated[str | None, Query(pattern=CURRENCY, description="Only those in it.")]
+OfLease = Annotated[str | None, Query(pattern=ID, description="Only those of this lease.")]
+Price = Annotated[
+    int | None,
+    Query(ge=0, le=2**53 - 1, description="Only those with a line at most so dear a unit and hour."),
+]
+Purpose = Annotated[Literal["train", "infer", "other"] | None, Query(description="Only those for it.")]
+OfferStatus = Annotated[
+    Literal["open", "withdrawn", "over"] | None, Query(description="Only those that stand so now.")
+]
+DemandStatus = Annotated[
+    Literal["open", "closed", "over"] | None, Query(description="Only those that stand so now.")
 ]
 Order = Literal["-entry", "entry"]
 Sort = Annotated[

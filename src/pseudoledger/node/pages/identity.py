@@ -10,12 +10,14 @@ from pseudoledger.contract.claims import standing
 from pseudoledger.contract.derive import lease_status
 from pseudoledger.contract.things import Chain, Demand, Lease, Offer
 from pseudoledger.contract.things.claim import Claim
+from pseudoledger.contract.things.voucher import Voucher
 from pseudoledger.errors import MalformedError
 from pseudoledger.identity.keys import key_from_did
 from pseudoledger.ledger.store import EntryRow
 from pseudoledger.node.pages.lists import read_all
 from pseudoledger.node.pages.site import Ask, Page
 from pseudoledger.node.pages.traced import Traced, traced
+from pseudoledger.node.pages.vouchers import Row, row_of
 from pseudoledger.node.reading import View
 
 RECENT_WINDOW = 20_000
@@ -58,6 +60,8 @@ class About:
     leases: Sequence[PartyLease]
     offers: Sequence[tuple[str, Offer]]
     demands: Sequence[tuple[str, Demand]]
+    vouchers: Sequence[Row]
+    """Vouchers that it holds, the newest first."""
     claims: Sequence[SeenClaim]
     recent: Sequence[EntryRow]
     traced: Traced | None
@@ -93,11 +97,12 @@ def make(view: View, ask: Ask) -> Page | None:
         demands=[
             (key, item) for key, item in read_all(view, Demand).things if book.root_of(item.lessee) == root
         ][:SHOWN_MAX],
+        vouchers=_vouchers(view, root, ask.now),
         claims=_claims(view, root, ask.now),
         recent=_recent(view, book.chain_of(did), did),
         traced=traced(view, did),
     )
-    papers = about.leases or about.offers or about.demands
+    papers = about.leases or about.offers or about.demands or about.vouchers
     known = bool(about.chain or about.own_role or papers or about.claims or about.recent)
     return (
         Page(template="identity.html", title="identity.title", about=about, named=_name(about))
@@ -119,6 +124,12 @@ def _claims(view: View, root: str, now: int) -> list[SeenClaim]:
         if view.book.root_of(claim.subject) == root
     ]
     return sorted(found, key=lambda item: -item.claim.entry)[:SHOWN_MAX]
+
+
+def _vouchers(view: View, root: str, now: int) -> list[Row]:
+    held = [(key, item) for key, item in read_all(view, Voucher).things if item.holder == root]
+    held.sort(key=lambda pair: -pair[1].entry)
+    return [row_of(view, key, item, now) for key, item in held[:SHOWN_MAX]]
 
 
 def _seen_from(key: str, lease: Lease, is_lessor: bool, now: int) -> PartyLease:

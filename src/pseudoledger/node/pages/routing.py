@@ -5,7 +5,20 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Route
 
 from pseudoledger.node.node import Node
-from pseudoledger.node.pages import assets, blocks, identity, invoices, lease, market, network, statement
+from pseudoledger.node.pages import (
+    assets,
+    blocks,
+    disputes,
+    foreign,
+    identity,
+    invoices,
+    lease,
+    machines,
+    market,
+    network,
+    statement,
+    vouchers,
+)
 from pseudoledger.node.pages.overview import Overview
 from pseudoledger.node.pages.site import MakePage, Site
 
@@ -24,6 +37,15 @@ def routes(node: Node) -> list[BaseRoute]:
         "/offers": market.make_offers,
         "/demands": market.make_demands,
         "/invoices": invoices.make,
+        "/programmes": vouchers.make_programmes,
+        "/programmes/{id}": vouchers.make_programme,
+        "/vouchers": vouchers.make_vouchers,
+        "/vouchers/{id}": vouchers.make_voucher,
+        "/machines": machines.make_list,
+        "/machines/{id}": machines.make_machine,
+        "/disputes": disputes.make_list,
+        "/disputes/{id}": disputes.make_dispute,
+        "/foreign/{ledger}/{id}": foreign.make,
         "/network": network.make,
     }
     return [

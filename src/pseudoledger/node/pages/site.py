@@ -34,7 +34,19 @@ SECURITY_POLICY = (
 
 _QUERY_MAX = 200
 """Most characters of one value of a query that a page looks at."""
-_NAV = ("/", "/blocks", "/offers", "/demands", "/leases", "/invoices", "/network")
+_NAV = (
+    "/",
+    "/blocks",
+    "/offers",
+    "/demands",
+    "/leases",
+    "/invoices",
+    "/programmes",
+    "/vouchers",
+    "/machines",
+    "/disputes",
+    "/network",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

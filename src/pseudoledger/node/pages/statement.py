@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import orjson
 
-from pseudoledger.contract.things import Amendment, Delivery, Invoice, Lease, Usage
+from pseudoledger.contract.things import Amendment, Delivery, Invoice, Lease, Thing, Usage
+from pseudoledger.contract.things.asset import Asset
+from pseudoledger.contract.things.dispute import Dispute
+from pseudoledger.contract.things.voucher import Programme, Voucher
 from pseudoledger.ledger.store import BlockRow
 from pseudoledger.ledger.tree import hash_leaf, inclusion_proof
 from pseudoledger.node.pages.dictionary import Field, fields, summary
@@ -18,6 +22,10 @@ from pseudoledger.node.reading import View
 from pseudoledger.statement import envelope
 from pseudoledger.statement.envelope import Statement
 
+_PAGES: Mapping[str, type[Thing]] = MappingProxyType(
+    {"dispute": Dispute, "voucher": Voucher, "programme": Programme, "machine": Asset, "lease": Lease}
+)
+"""Things with a page of their own, the narrowest first."""
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -43,8 +51,8 @@ class About:
     size: int
     """Size of the tree that the proof is for."""
     bytes: int
-    lease: str
-    """The lease that the statement belongs to, or ""."""
+    belongs: tuple[str, str] | None
+    """Name of the page and id of what the statement belongs to, if anything has a page of its own."""
     ledger_key: str
 
 
@@ -73,17 +81,24 @@ def make(view: View, ask: Ask) -> Page | None:
         path=[node.hex() for node in inclusion_proof(row.index, size, view.store.hashes)],
         size=size,
         bytes=len(row.statement),
-        lease=_lease_of(view, row.id, statement.sub),
+        belongs=_belongs(view, row.id, statement.sub),
         ledger_key=block.ledger_key,
     )
     return Page(template="statement.html", title="statement.title", about=about, named=row.id[:12])
 
 
-def _lease_of(view: View, key: str, sub: str) -> str:
-    """Return the lease that a statement is, opens a part of, or is about."""
+def _belongs(view: View, key: str, sub: str) -> tuple[str, str] | None:
+    """Return what a statement opens or is about, where that has a page."""
     for name in (key, sub):
-        if view.book.get(Lease, name) is not None:
-            return name
+        for place, cls in _PAGES.items():
+            if view.book.get(cls, name) is not None:
+                return place, name
+    lease = _lease_of(view, key, sub)
+    return ("lease", lease) if lease else None
+
+
+def _lease_of(view: View, key: str, sub: str) -> str:
+    """Return the lease that a statement opens a part of, or whose part it is about."""
     part = view.book.get(Delivery, key) or view.book.get(Usage, key) or view.book.get(Amendment, key)
     invoice = view.book.get(Invoice, key) or view.book.get(Invoice, sub)
     if part is not None:

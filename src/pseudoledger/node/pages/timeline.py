@@ -1,8 +1,8 @@
-"""The timeline of a lease: what happened when, as lanes of a chart and as a list."""
+"""Timelines: what happened when under a lease, as lanes of a chart and as a list; a machine's is made likewise."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pseudoledger.contract.derive import delivery_answer, invoice_status, usage_answer
@@ -63,10 +63,15 @@ def timeline(view: View, lease_id: str, lease: Lease, ask: Ask) -> Timeline:
         *_usage(view, lease_id, ask.now),
         *_money(view, lease_id, ask),
     ]
-    events.sort(key=lambda event: (event.start, LANES.index(event.lane)))
+    return span_of(events, ask.now)
+
+
+def span_of(events: Iterable[Event], now: int, lanes: Sequence[str] = LANES) -> Timeline:
+    """Put events in order, with a margin on both sides."""
+    events = sorted(events, key=lambda event: (event.start, lanes.index(event.lane)))
     start, until = min(event.start for event in events), max(event.until for event in events)
     margin = max(43_200, (until - start) // 50)
-    return Timeline(events=events, start=start - margin, until=until + margin, now=ask.now)
+    return Timeline(events=events, start=start - margin, until=until + margin, now=now, lanes=lanes)
 
 
 def _deliveries(view: View, lease_id: str, now: int) -> Iterator[Event]:

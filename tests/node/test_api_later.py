@@ -1,0 +1,167 @@
+"""Programmes, vouchers, machines and disputes under the JSON API: what the book holds, in pages that miss nothing."""
+
+import hashlib
+import json
+from dataclasses import asdict
+
+import pytest
+from api_world import World
+
+from pseudoledger.contract.custody import custody_chain
+from pseudoledger.contract.derive import dispute_status
+from pseudoledger.contract.things.asset import Asset
+from pseudoledger.contract.things.dispute import Dispute
+from pseudoledger.contract.things.voucher import Programme, Voucher
+from pseudoledger.contract.vouchers import parts_of, programme_status, voucher_status
+from pseudoledger.demo import city
+
+API = "/api/v1"
+LISTS = {"programmes": Programme, "vouchers": Voucher, "assets": Asset, "disputes": Dispute}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    made = World(tmp_path_factory.mktemp("api") / "month")
+    stage = made.stage
+    (programme,) = [key for key, _ in stage.registrar.book.all(Programme)]
+    period = {"from": "2026-06-20T00:00:00Z", "until": "2026-09-01T00:00:00Z"}
+    for number, holder in (("V-2", city.LAB), ("V-3", "delta-cloud")):
+        claim = {
+            "type": "claim.attested",
+            "tier": "documented",
+            "valid": city.PROGRAMME,
+            "claim": "kyc",
+            "number": f"K-{number}",
+            "subject_group": hashlib.sha256(holder.encode()).hexdigest(),
+            "subject_name": holder,
+        }
+        stage.act(city.NOTARY, claim, stage.did(holder))
+        voucher = {
+            "type": "voucher.issued",
+            "number": number,
+            "holder": stage.did(holder),
+            "face_minor": 1_000_000,
+            "period": period,
+        }
+        stage.act(city.CITY, voucher, programme)
+    machine = {
+        "type": "asset.registered",
+        "number": "SPARE-2",
+        "serial": "ab" * 32,
+        "chip": "nvidia-h100-sxm5-80gb",
+        "count": 8,
+        "parts": [],
+        "country": "FI",
+    }
+    spare = stage.act("north-lake", machine)
+    moved = {"type": "asset.moved", "number": "W-9", "to": stage.did("delta-cloud"), "reason": "lease"}
+    stage.act("north-lake", moved, spare)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def book(world):
+    return world.stage.registrar.book
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("sort", ["entry", "-entry"])
+@pytest.mark.parametrize("limit", [1, 500])
+def test_a_list_is_that_of_the_book_in_the_order_asked_for(world, book, name, sort, limit):
+    items = world.walk(f"{API}/{name}", limit=limit, sort=sort)
+    expected = sorted(book.all(LISTS[name]), key=lambda pair: pair[1].entry, reverse=sort == "-entry")
+    assert [(item["id"], item["entry"]) for item in items] == [(key, thing.entry) for key, thing in expected]
+    assert items
+    for item in items:
+        assert world.json(f"{API}/{name}/{item['id']}") == item
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_is_not_there_is_404_and_what_is_no_filter_422(world, name):
+    assert world.get(f"{API}/{name}/{'0' * 64}").status_code == 404
+    assert world.get(f"{API}/{name}/x").status_code == 422
+    for filters in ({"party": "x"}, {"sort": "number"}, {"limit": 0}, {"cursor": "WyJ4IiwxXQ"}):
+        assert world.get(f"{API}/{name}", params=filters).status_code == 422, filters
+
+
+def test_a_programme_says_what_its_budget_holds(world, book):
+    (item,) = world.walk(f"{API}/programmes")
+    programme = book.get(Programme, item["id"])
+    assert item["left_minor"] == item["budget_minor"] - item["issued_minor"] + item["withdrawn_minor"]
+    assert item["vouchers"] == 3
+    assert item["redeemed_minor"] > 0
+    assert item["status"] == programme_status(programme, world.stage.now) == "open"
+    assert item["payload"]["title"] == item["title"]
+    issuer = world.stage.did(city.CITY)
+    assert world.walk(f"{API}/programmes", party=issuer, status="open", currency="USD") == [item]
+    for none in ({"party": world.stage.did("north-lake")}, {"status": "over"}, {"currency": "EUR"}):
+        assert world.walk(f"{API}/programmes", **none) == []
+
+
+def test_the_parts_of_a_voucher_make_up_its_face(world, book):
+    parts = ("free", "reserved", "presented", "redeemed", "lapsed", "withdrawn")
+    items = world.walk(f"{API}/vouchers")
+    for item in items:
+        voucher = book.get(Voucher, item["id"])
+        assert sum(item[f"{part}_minor"] for part in parts) == item["face_minor"]
+        given = asdict(parts_of(voucher, world.stage.now))
+        assert {name: item[name] for name in given} == given
+        assert item["status"] == voucher_status(voucher, world.stage.now)
+    assert any(item["redeemed_minor"] for item in items)
+
+
+def test_vouchers_are_narrowed(world, book):
+    numbers = {
+        name: {item["number"] for item in world.walk(f"{API}/vouchers", limit=1, **filters)}
+        for name, filters in {
+            "held": {"party": world.stage.did("delta-cloud")},
+            "issued": {"party": world.stage.did(city.CITY)},
+            "early": {"status": "early"},
+            "programme": {"programme": next(key for key, _ in book.all(Programme))},
+            "other": {"programme": "0" * 64},
+            "currency": {"currency": "EUR"},
+        }.items()
+    }
+    everything = {voucher.number for _, voucher in book.all(Voucher)}
+    assert numbers["held"] == {"V-3"}
+    assert numbers["early"] == {"V-2", "V-3"}
+    assert numbers["issued"] == numbers["programme"] == everything
+    assert numbers["other"] == numbers["currency"] == set()
+
+
+def test_machines_with_their_custody(world, book):
+    sold, spare = world.walk(f"{API}/assets", sort="entry")
+    assert (spare["moving_to"], sold["moving_to"]) == (world.stage.did("delta-cloud"), None)
+    for filters, expected in (
+        ({"moving": True}, [spare]),
+        ({"moving": False}, [sold]),
+        ({"country": "FI", "chip": "nvidia-h100-sxm5-80gb"}, [spare]),
+        ({"country": "JP"}, []),
+        ({"party": world.stage.did("delta-cloud")}, [spare]),
+        ({"party": sold["held_by"]}, [sold]),
+    ):
+        assert world.walk(f"{API}/assets", **filters) == expected, filters
+    for item in (sold, spare):
+        chain = world.json(f"{API}/assets/{item['id']}/custody")
+        expected = json.loads(json.dumps(asdict(custody_chain(book, item["id"], world.stage.now))))
+        assert chain == expected | {"as_of": world.stage.now}
+    assert len(world.json(f"{API}/assets/{sold['id']}/custody")["countries"]) == 2
+    assert world.get(f"{API}/assets/{'0' * 64}/custody").status_code == 404
+
+
+def test_disputes_say_what_they_freeze(world, book):
+    (item,) = world.walk(f"{API}/disputes")
+    dispute = book.get(Dispute, item["id"])
+    assert item["status"] == dispute_status(dispute, world.stage.now) == "decided"
+    assert (item["frozen"], item["frozen_until"]) == (0, None)
+    for filters in (
+        {"party": item["by"]},
+        {"party": item["against"]},
+        {"party": item["arbiter"]},
+        {"lease": item["lease"]},
+        {"about": "invoice", "status": "decided"},
+    ):
+        assert world.walk(f"{API}/disputes", **filters) == [item]
+    for filters in ({"about": "usage"}, {"status": "open"}, {"lease": "0" * 64}):
+        assert world.walk(f"{API}/disputes", **filters) == []
