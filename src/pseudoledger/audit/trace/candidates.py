@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pseudoledger.audit.trace.features import DAY_MINUTES, Feature, Features, Integers, Shape
+from pseudoledger.audit.trace.features import DAY_MINUTES, PROFILE_VALUES, Feature, Features, Integers, Shape
 
 CAPS = (200, 150, 100, 70, 50, 35, 25, 18, 12, 8, 5, 3, 2)
 PAIRS_PER_IDENTITY = 60
@@ -28,6 +28,8 @@ HOUR_BAND = 240
 PAIRED_ITEMS = 4
 """Two items are taken from the rarest so many of a set."""
 CHUNK_PAIRS = 1_000_000
+KEY_PRIME = (1 << 56) - 5
+"""Keys of more than nine profiles are taken modulo this; every engine has another hash."""
 _NO_KEYS = "SELECT 0 AS rule, CAST(0 AS BIGINT) AS x, CAST(0 AS BIGINT) AS y, 0 AS band, id FROM features WHERE id < 0"
 
 
@@ -142,5 +144,8 @@ def _main(profile: Feature) -> str:
 
 
 def _profile(profiles: list[Feature], bands: str) -> str:
-    key = "hash(" + ", ".join(f"coalesce({_main(profile)}, 0)" for profile in profiles) + ")"
-    return f"SELECT ({key} >> 1)::BIGINT AS x, 1 AS y, unnest({bands}) AS band, id FROM features"
+    """All main values as one number, digit by digit: up to nine of them without loss."""
+    key = "CAST(0 AS BIGINT)"
+    for profile in profiles:
+        key = f"({key} * {PROFILE_VALUES + 1} + coalesce({_main(profile)}, 0)) % {KEY_PRIME}"
+    return f"SELECT {key} AS x, 1 AS y, unnest({bands}) AS band, id FROM features"
