@@ -1,11 +1,13 @@
-# One command each: make demo, make test, make test-long, make coverage, make check,
+# One command each: make demo, make test, make test-long, make test-spark, make coverage, make check,
 # make docs, make bench.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SPARK_VENV := .venv-spark
+SPARK_READY := $(SPARK_VENV)/.ready
 
-.PHONY: setup demo test test-long coverage check docs bench lock format clean
+.PHONY: setup demo test test-long test-spark coverage check docs bench lock format clean
 
 setup: $(READY)
 
@@ -26,6 +28,17 @@ test: setup
 
 test-long: setup
 	$(BIN)/python -m pytest -n 2 -m "long or not long"
+
+# The engine on Apache Spark, in an environment of its own because of its size; needs Java 17 or newer.
+test-spark: $(SPARK_READY)
+	$(SPARK_VENV)/bin/python -m pytest -m spark tests/unit/audit/trace/test_spark.py
+
+$(SPARK_READY): requirements.lock requirements-spark.lock pyproject.toml
+	@test -x $(SPARK_VENV)/bin/python || $(PYTHON) -m venv $(SPARK_VENV)
+	$(SPARK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(SPARK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-spark.lock
+	$(SPARK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(SPARK_READY)
 
 # Which branches the tests run; fails below the share set in pyproject.toml.
 coverage: setup
@@ -54,6 +67,8 @@ format: setup
 lock: setup
 	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --group dev --extra trace --no-strip-extras --generate-hashes --universal \
 		--python-version 3.11 --no-emit-index-url --no-header -o requirements.lock
+	sed -n '/^spark = \[/,/^\]/s/^ *"\(.*\)".*/\1/p' pyproject.toml | $(BIN)/uv pip compile --quiet --upgrade - --generate-hashes \
+		--universal --python-version 3.11 --no-emit-index-url --no-header -o requirements-spark.lock
 
 clean:
-	rm -rf $(VENV) demo-run build dist .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(SPARK_VENV) demo-run build dist .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -11,8 +11,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src"
 MODULES = sorted(SRC.rglob("*.py"))
 PYTHON = [*MODULES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "tools").rglob("*.py"))]
-SKIPPED = {".git", ".venv", "build", "dist", "demo-run", "__pycache__", "node_modules"}
-BUILD_FILES = [ROOT / name for name in ("Makefile", "pyproject.toml", "requirements.lock", ".ci/run")]
+SKIPPED = {".git", ".venv", ".venv-spark", "build", "dist", "demo-run", "__pycache__", "node_modules"}
+LOCKS = ("requirements.lock", "requirements-spark.lock")
+BUILD_FILES = [ROOT / name for name in ("Makefile", "pyproject.toml", *LOCKS, ".ci/run")]
 MODULE_LINES = 400
 FUNCTION_LINES = 70
 
@@ -152,8 +153,9 @@ def test_building_asks_whichever_index_is_set_up(path):
     assert not re.search(r"--(extra-)?index-url|--find-links|--trusted-host", text)
 
 
-def test_every_locked_package_is_hashed():
-    lock = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_locked_package_is_hashed(name):
+    lock = (ROOT / name).read_text()
     for block in re.split(r"\n(?=[A-Za-z0-9])", lock.strip()):
         first, *rest = block.splitlines()
         assert re.match(r"[a-z0-9][a-z0-9._-]*(\[[a-z,]+\])?==[A-Za-z0-9.+!-]+", first), first

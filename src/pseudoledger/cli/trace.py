@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import math
+import os
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +27,7 @@ from pseudoledger.errors import PeerUnreachable
 from pseudoledger.identity.keys import Signer
 
 if TYPE_CHECKING:
+    from pseudoledger.audit.trace.engine import Engine
     from pseudoledger.audit.trace.foreign import Columns
     from pseudoledger.audit.trace.report.run import Asked
     from pseudoledger.audit.trace.report.values import TraceReport
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 APPS = (app,)
 EXTRA = ("duckdb", "numpy", "pyarrow", "scipy", "splink")
+SPARK = "pyspark"
 
 
 @plain(
@@ -58,6 +63,7 @@ def trace(
     threshold: options.ThresholdOption = 4.0,
     cap: options.CapOption = 6,
     memory: options.MemoryOption = "",
+    engine: options.EngineOption = options.EngineName.DUCKDB,
     identity_column: options.IdentityColumn = "identity",
     time_column: options.TimeColumn = "time",
     group_column: options.GroupColumn = "group",
@@ -71,9 +77,10 @@ def trace(
     """Trace: who else is probably the same party, on what evidence, how sure, and how well each is hidden.
 
     A ledger is verified first; one that is broken is not traced unless --unverified is given. A verdict speaks of
-    evidence, never of guilt. The same ledger, seed and libraries give the same report, byte for byte.
+    evidence, never of guilt. The same ledger, seed and libraries give the same report, byte for byte,
+    whichever engine works.
     """
-    need_extra()
+    need_extra(engine)
     from pseudoledger.audit.trace.foreign import Columns
     from pseudoledger.audit.trace.report.run import Asked
     from pseudoledger.audit.trace.vantage import parse_vantage
@@ -93,7 +100,7 @@ def trace(
     )
     signer = _signer(name)
     if directory is not None:
-        report = _ledger(directory, asked, unverified=unverified, key=key, against=against or [])
+        report = _ledger(directory, asked, engine, unverified=unverified, key=key, against=against or [])
     else:
         columns = Columns(
             identity=identity_column,
@@ -104,21 +111,51 @@ def trace(
             text=tuple(text or ()),
             ignore=tuple(ignore or ()),
         )
-        report = _table(observations, asked, columns, edges)
+        report = _table(observations, asked, engine, columns, edges)
     present(_shown(report, _write(out, report, signer)), as_json=as_json)
     for one in report.disclosures:
         if not one.sound:
             errors(f"disclosure not used: {one.statement[:12]}: {one.problem}")
 
 
-def need_extra() -> None:
-    """Raise WrongUse where the libraries of the extra are not installed."""
+def need_extra(engine: options.EngineName = options.EngineName.DUCKDB) -> None:
+    """Raise WrongUse where the libraries of the extra, or what the engine needs, are not installed."""
     missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
     if missing:
         raise WrongUse(
             f"tracing needs {', '.join(missing)}, which this installation does not have",
             hint='pip install "pseudoledger[trace]"',
         )
+    if engine is options.EngineName.SPARK:
+        _need_spark()
+
+
+def _need_spark() -> None:
+    if importlib.util.find_spec(SPARK) is None:
+        raise WrongUse(
+            f"--engine spark needs {SPARK}, which this installation does not have",
+            hint='pip install "pseudoledger[trace,spark]"; --engine duckdb gives the same result',
+        )
+    home = os.environ.get("JAVA_HOME")
+    if shutil.which("java" if home is None else str(Path(home) / "bin" / "java")) is None:
+        raise WrongUse(
+            f"--engine spark needs Java, and there is none {'on the PATH' if home is None else 'in JAVA_HOME'}",
+            hint="install Java 17 or newer, or set JAVA_HOME; --engine duckdb gives the same result",
+        )
+
+
+@contextlib.contextmanager
+def _running(engine: options.EngineName) -> Iterator[Engine]:
+    """Start an engine, and stop it at the end."""
+    if engine is options.EngineName.SPARK:
+        from pseudoledger.audit.trace.spark import spark_engine
+
+        with spark_engine() as started:
+            yield started
+    else:
+        from pseudoledger.audit.trace.engine import DUCKDB
+
+        yield DUCKDB
 
 
 def _signer(name: str | None) -> Signer | None:
@@ -129,7 +166,13 @@ def _signer(name: str | None) -> Signer | None:
 
 
 def _ledger(
-    directory: Path, asked: Asked, *, unverified: bool, key: str | None, against: list[Path]
+    directory: Path,
+    asked: Asked,
+    engine: options.EngineName,
+    *,
+    unverified: bool,
+    key: str | None,
+    against: list[Path],
 ) -> TraceReport:
     from pseudoledger.audit.trace.report.run import trace_ledger
 
@@ -139,24 +182,27 @@ def _ledger(
     checked = None if unverified else run_check(directory, key=key, against=kept)
     if checked is not None and checked.verdict is not Verdict.VALID:
         stop_unverified(directory, checked, done="traced", does="traces")
-    with progress("tracing", None) as meter:
+    with progress("tracing", None) as meter, _running(engine) as running:
         return trace_ledger(
             directory,
             asked,
+            engine=running,
             verified=checked is not None,
             size=None if checked is None else checked.entries,
             progress=meter.advance,
         )
 
 
-def _table(path: Path | None, asked: Asked, columns: Columns, edges: Path | None) -> TraceReport:
+def _table(
+    path: Path | None, asked: Asked, engine: options.EngineName, columns: Columns, edges: Path | None
+) -> TraceReport:
     from pseudoledger.audit.trace.report.run import trace_table
 
     assert path is not None, "the caller has looked"
     if asked.vantages or asked.disclosures:
         raise WrongUse("a table has no vantage points and no disclosures", hint="leave these options out")
-    with progress("tracing", None):
-        return trace_table(path, asked, columns=columns, edges=edges)
+    with progress("tracing", None), _running(engine) as running:
+        return trace_table(path, asked, columns=columns, edges=edges, engine=running)
 
 
 def _write(out: Path, report: TraceReport, signer: Signer | None) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -57,6 +58,22 @@ CapOption = Annotated[
 ]
 MemoryOption = Annotated[
     str, typer.Option("--memory", help="What DuckDB may use, e.g. 1GB; the rest goes to disk.")
+]
+
+
+class EngineName(StrEnum):
+    """Where the queries over many rows run."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+
+EngineOption = Annotated[
+    EngineName,
+    typer.Option(
+        "--engine",
+        help="Where features and links are worked out: in this process, or on Apache Spark (extra spark, Java 17).",
+    ),
 ]
 IdentityColumn = Annotated[str, typer.Option("--identity-column", help="Of a table: who.", metavar="COLUMN")]
 TimeColumn = Annotated[

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pseudoledger.audit.trace.features import DAY_MINUTES, Feature, Features, Shape
+import numpy as np
+
+from pseudoledger.audit.trace.features import DAY_MINUTES, PROFILE_VALUES, Feature, Features, Integers, Shape
 
 CAPS = (200, 150, 100, 70, 50, 35, 25, 18, 12, 8, 5, 3, 2)
 PAIRS_PER_IDENTITY = 60
@@ -26,6 +28,9 @@ HOUR_BAND = 240
 PAIRED_ITEMS = 4
 """Two items are taken from the rarest so many of a set."""
 CHUNK_PAIRS = 1_000_000
+KEY_PRIME = (1 << 56) - 5
+"""Keys of more than nine profiles are taken modulo this; every engine has another hash."""
+_NO_KEYS = "SELECT 0 AS rule, CAST(0 AS BIGINT) AS x, CAST(0 AS BIGINT) AS y, 0 AS band, id FROM features WHERE id < 0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,45 +47,46 @@ class Candidates:
 def candidates(features: Features, *, limit: int | None = None) -> Candidates:
     """Write the table `candidates`, replacing one that stands; at most `limit` pairs before doubles are taken out."""
     bound = max(PAIRS_MIN, PAIRS_PER_IDENTITY * features.count) if limit is None else limit
-    connection = features.connection
-    connection.execute(
-        "CREATE OR REPLACE TABLE block_keys(rule SMALLINT, x BIGINT, y BIGINT, band INTEGER, id INTEGER)"
+    connection, work = features.connection, features.work
+    keys = " UNION ALL ".join(
+        f"""SELECT CAST({place} AS INTEGER) AS rule, CAST(x AS BIGINT) AS x, CAST(y AS BIGINT) AS y,
+            CAST(band AS INTEGER) AS band, id FROM ({query}) q"""
+        for place, query in enumerate(_rules(features))
     )
-    for place, query in enumerate(_rules(features)):
-        connection.execute(f"INSERT INTO block_keys SELECT {place}, x, y, band, id FROM ({query})")
-    connection.execute(
-        "CREATE OR REPLACE TABLE blocks AS SELECT rule, x, y, band, count(*) AS n FROM block_keys GROUP BY ALL HAVING n > 1"
+    work.keep("block_keys", keys or _NO_KEYS)
+    work.keep(
+        "blocks",
+        "SELECT rule, x, y, band, count(*) AS n FROM block_keys GROUP BY rule, x, y, band HAVING count(*) > 1",
     )
-    cap, made = _cap(features, bound)
+    sizes = work.arrays("SELECT n, count(*) AS number FROM blocks GROUP BY n ORDER BY n")
+    size, number = sizes["n"].astype(np.int64), sizes["number"].astype(np.int64)
+    cap, made = _cap(size, number, bound)
     connection.execute("CREATE OR REPLACE TABLE candidates(a INTEGER, b INTEGER)")
-    chunks = 1 + made // CHUNK_PAIRS
+    chunks = 1 + made // (CHUNK_PAIRS * work.chunk_factor)
     for chunk in range(chunks):
         low, high = (chunk * features.count // chunks, (chunk + 1) * features.count // chunks)
-        connection.execute(
-            """INSERT INTO candidates
-            SELECT DISTINCT l.id AS a, r.id AS b
-            FROM (SELECT k.* FROM block_keys k SEMI JOIN (FROM blocks WHERE n <= $cap) s
+        work.insert(
+            "candidates",
+            f"""SELECT DISTINCT l.id AS a, r.id AS b
+            FROM (SELECT k.* FROM block_keys k SEMI JOIN (SELECT * FROM blocks WHERE n <= {cap}) s
                   ON k.rule = s.rule AND k.x = s.x AND k.y = s.y AND k.band = s.band
-                  WHERE k.id >= $low AND k.id < $high) l
-            JOIN block_keys r ON l.rule = r.rule AND l.x = r.x AND l.y = r.y AND l.band = r.band AND l.id < r.id
-            ORDER BY a, b""",
-            {"cap": cap, "low": low, "high": high},
+                  WHERE k.id >= {low} AND k.id < {high}) l
+            JOIN block_keys r ON l.rule = r.rule AND l.x = r.x AND l.y = r.y AND l.band = r.band AND l.id < r.id""",
+            order="a, b",
         )
-    row = connection.execute(
-        "SELECT count(*), count(*) FILTER (n > $cap), (SELECT count(*) FROM candidates) FROM blocks",
-        {"cap": cap},
-    ).fetchall()[0]
-    connection.execute("DROP TABLE block_keys; DROP TABLE blocks")
-    return Candidates(cap=cap, blocks=row[0], dropped=row[1], pairs=row[2])
+    work.drop("block_keys", "blocks")
+    ((pairs,),) = connection.execute("SELECT count(*) FROM candidates").fetchall()
+    return Candidates(
+        cap=cap, blocks=int(number.sum()), dropped=int(number[size > cap].sum()), pairs=int(pairs)
+    )
 
 
-def _cap(features: Features, bound: int) -> tuple[int, int]:
+def _cap(size: Integers, number: Integers, bound: int) -> tuple[int, int]:
+    """Return the cap, and how many pairs the `number` of blocks of each `size` make with it."""
     made = 0
     for cap in CAPS:
-        row = features.connection.execute(
-            "SELECT coalesce(sum(n * (n - 1) // 2), 0)::BIGINT FROM blocks WHERE n <= $cap", {"cap": cap}
-        ).fetchall()
-        made = int(row[0][0])
+        within = size <= cap
+        made = int((number * (size * (size - 1) // 2))[within].sum())
         if made <= bound:
             return cap, made
     return CAPS[-1], made
@@ -138,5 +144,8 @@ def _main(profile: Feature) -> str:
 
 
 def _profile(profiles: list[Feature], bands: str) -> str:
-    key = "hash(" + ", ".join(f"coalesce({_main(profile)}, 0)" for profile in profiles) + ")"
-    return f"SELECT ({key} >> 1)::BIGINT AS x, 1 AS y, unnest({bands}) AS band, id FROM features"
+    """All main values as one number, digit by digit: up to nine of them without loss."""
+    key = "CAST(0 AS BIGINT)"
+    for profile in profiles:
+        key = f"({key} * {PROFILE_VALUES + 1} + coalesce({_main(profile)}, 0)) % {KEY_PRIME}"
+    return f"SELECT {key} AS x, 1 AS y, unnest({bands}) AS band, id FROM features"

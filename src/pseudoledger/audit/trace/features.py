@@ -1,4 +1,4 @@
-"""Features: what each identity's records amount to, in whole numbers, once as arrays and once as a DuckDB table.
+"""Features: what each identity's records amount to, in whole numbers, as arrays and as a DuckDB table.
 
     observations ──► features ──► compare (levels of a pair) ──► model
 
@@ -28,7 +28,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
 
-from pseudoledger.audit.trace.counting import Used, counted, seen_of
+from pseudoledger.audit.trace.counting import Used, counted, seen_of, small_letters
+from pseudoledger.audit.trace.engine import DuckWork, Work
 from pseudoledger.audit.trace.observations import Field, FieldKind, Observations
 
 Integers = npt.NDArray[np.int64]
@@ -118,6 +119,8 @@ class Features:
     """All features, and the connection whose table `features` holds them too."""
 
     connection: duckdb.DuckDBPyConnection
+    work: Work
+    """Where the queries over records and pairs run."""
     count: int
     seen: Integers
     """Records per identity, int64[N]."""
@@ -131,72 +134,74 @@ class Features:
         return {item.name: item for item in self.items}[name]
 
 
-def features(observations: Observations) -> Features:
+def features(observations: Observations, work: Work | None = None) -> Features:
     """Compute the features of all identities and write the table `features`, replacing one that stands.
 
+    `work` is the observations in the hands of an engine; DuckDB without.
     Features that are known of fewer than two identities are left out: nothing can be compared in them.
     """
     count = observations.count
-    connection = observations.connection
-    seen = seen_of(connection, count)
-    found = [*_times(connection, count)]
+    work = work or DuckWork(observations.connection)
+    work.share("records")
+    seen = seen_of(work, count)
+    found = [*_times(work, count)]
     for field in observations.fields:
         match field.kind:
             case FieldKind.NUMERIC:
-                found.extend(_number(connection, field, count))
+                found.extend(_number(work, field, count))
             case FieldKind.CATEGORY:
-                found.extend(_category(connection, field, count))
+                found.extend(_category(work, field, count))
             case FieldKind.TEXT:
-                found.extend(_text(connection, field, count))
+                found.extend(_text(work, field, count))
     kept = tuple(item for item in found if int(item.data.known.sum()) >= 2)
-    result = Features(connection=connection, count=count, seen=seen, items=kept)
+    result = Features(connection=observations.connection, work=work, count=count, seen=seen, items=kept)
     _write(result)
+    work.share("features")
     return result
 
 
-def _times(connection: duckdb.DuckDBPyConnection, count: int) -> Iterator[Feature]:
+def _times(work: Work, count: int) -> Iterator[Feature]:
     """Hours, weekdays and gaps, from `at`."""
-    got = connection.execute(
+    got = work.arrays(
         f"""WITH t AS (SELECT id, "at" % {DAY_SECONDS} // 60 AS minute,
                 ("at" // {DAY_SECONDS} + 3) % 7 AS weekday FROM records WHERE "at" IS NOT NULL)
         SELECT id, count(*) AS n, count(*) FILTER (weekday < 5) AS working,
             sum(CAST(round(1e6 * cos(2 * pi() * minute / {DAY_MINUTES})) AS BIGINT))::BIGINT AS x,
             sum(CAST(round(1e6 * sin(2 * pi() * minute / {DAY_MINUTES})) AS BIGINT))::BIGINT AS y
         FROM t GROUP BY id ORDER BY id"""
-    ).fetchnumpy()
+    )
     ids, number = got["id"], got["n"].astype(np.int64)
     angle = np.arctan2(got["y"].astype(np.float64), got["x"].astype(np.float64))
     minute = np.rint(angle / (2 * np.pi) * DAY_MINUTES).astype(np.int64) % DAY_MINUTES
     yield _scalar("hour", "middle of the active hours", ("at",), "time", "minute of the day", Shape.CIRCULAR)(
         count, ids, minute, np.ones(len(ids), np.bool_)
     )
-    yield _hours(connection, count)
+    yield _hours(work, count)
     yield _scalar("weekday_share", "share on working days", ("at",), "time", "per mille")(
         count, ids, 1_000 * got["working"].astype(np.int64) // number, number >= SPREAD_RECORDS
     )
-    got = connection.execute(
+    got = work.arrays(
         f"""WITH t AS (SELECT id, "at" - lag("at") OVER (PARTITION BY id ORDER BY "at") AS gap FROM records
                 WHERE "at" IS NOT NULL),
             g AS (SELECT id, CAST(round({SCALE} * log2(gap + 60)) AS BIGINT) AS q FROM t WHERE gap IS NOT NULL)
         SELECT id, count(*) AS n, sum(q)::BIGINT AS q FROM g GROUP BY id ORDER BY id"""
-    ).fetchnumpy()
+    )
     number = got["n"].astype(np.int64)
     yield _scalar("gap", "usual gap between records", ("at",), "time", "1/1000 doubling of seconds")(
         count, got["id"], got["q"] // np.maximum(number, 1), number >= SPREAD_RECORDS - 1
     )
 
 
-def _hours(connection: duckdb.DuckDBPyConnection, count: int) -> Feature:
+def _hours(work: Work, count: int) -> Feature:
     """Build the profile over 24 hours, each record spread over its neighbours by (1, 2, 1)."""
-    got = connection.execute(
+    got = work.arrays(
         f"""SELECT id, "at" % {DAY_SECONDS} // 3600 AS code, count(*) AS n FROM records WHERE "at" IS NOT NULL
         GROUP BY ALL ORDER BY ALL"""
-    ).fetchnumpy()
+    )
     table = np.zeros((count, HOURS))
     table[got["id"], got["code"]] = got["n"]
     table = np.roll(table, 1, axis=1) + 2 * table + np.roll(table, -1, axis=1)
     labels = tuple(f"{hour:02d}h" for hour in range(HOURS))
-    data = _directions(np.sqrt(table), labels)
     return Feature(
         name="active_hours",
         label="active hours",
@@ -204,7 +209,7 @@ def _hours(connection: duckdb.DuckDBPyConnection, count: int) -> Feature:
         fields=("at",),
         reveals="time",
         unit="hour of the day",
-        data=data,
+        data=_directions(np.sqrt(table), labels),
     )
 
 
@@ -239,31 +244,29 @@ def _scalar(  # noqa: PLR0917 - a column in its order
     return _ScalarOf(name=name, label=label, fields=fields, reveals=reveals, unit=unit, shape=shape)
 
 
-def _number(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> Iterator[Feature]:
+def _number(work: Work, field: Field, count: int) -> Iterator[Feature]:
     """Level and spread of a numeric field."""
     column = field.name
     if field.log:
         value = f"CASE WHEN {column} > 0 THEN {SCALE} * log2({column}) END"
         unit = "1/1000 doubling"
     else:
-        row = connection.execute(
-            f"SELECT quantile_disc({column}, 0.25), quantile_disc({column}, 0.75) FROM records"
-        ).fetchall()[0]
-        width = abs((row[1] or 0.0) - (row[0] or 0.0)) or abs(row[0] or 0.0) or 1.0
+        got = work.arrays(
+            f"""SELECT coalesce(percentile_disc(0.25) WITHIN GROUP (ORDER BY {column}), 0.0) AS lower,
+                coalesce(percentile_disc(0.75) WITHIN GROUP (ORDER BY {column}), 0.0) AS upper FROM records"""
+        )
+        lower, upper = float(got["lower"][0]), float(got["upper"][0])
+        width = abs(upper - lower) or abs(lower) or 1.0
         value = f"{SCALE} * {column} / {width!r}"
         unit = f"1/1000 of {width:.6g}{' ' + field.unit if field.unit else ''}"
-    got = connection.execute(
+    got = work.arrays(
         f"""WITH t AS (SELECT id, CAST(round(greatest(-{CLAMP}, least({CLAMP}, {value}))) AS BIGINT) AS q FROM records
-            WHERE {column} IS NOT NULL AND isfinite({column}))
+            WHERE {column} IS NOT NULL AND abs({column}) < CAST('Infinity' AS DOUBLE))
         SELECT id, count(q) AS n, sum(q)::BIGINT AS s, sum(q * q)::BIGINT AS ss FROM t WHERE q IS NOT NULL
         GROUP BY id ORDER BY id"""
-    ).fetchnumpy()
-    ids, n, s, ss = (
-        got["id"],
-        got["n"].astype(np.int64),
-        got["s"].astype(np.int64),
-        got["ss"].astype(np.int64),
     )
+    ids = got["id"]
+    n, s, ss = (got[name].astype(np.int64) for name in ("n", "s", "ss"))
     plain = column.replace("_", " ")
     made = _scalar(column, plain, (column,), field.reveals, unit)
     yield made(count, ids, s // np.maximum(n, 1), np.ones(len(ids), np.bool_))
@@ -273,13 +276,9 @@ def _number(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> 
     yield made(count, ids, spread, n >= SPREAD_RECORDS)
 
 
-def _category(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> Iterator[Feature]:
+def _category(work: Work, field: Field, count: int) -> Iterator[Feature]:
     """A profile where the values are few; else sets, of one value each where no identity has more than one."""
-    used = counted(
-        connection,
-        f"SELECT id, {field.name} AS item, count(*) AS n FROM records WHERE {field.name} IS NOT NULL GROUP BY ALL",
-        count,
-    )
+    used = counted(work, f"SELECT id, {field.name} AS item FROM records", count)
     plain = field.name.replace("_", " ")
     if len(used.labels) > PROFILE_VALUES or field.reveals == "counterparty":
         yield from _sets(used, field.name, plain, field)
@@ -300,21 +299,19 @@ def _category(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -
     )
 
 
-def _text(connection: duckdb.DuckDBPyConnection, field: Field, count: int) -> Iterator[Feature]:
+def _text(work: Work, field: Field, count: int) -> Iterator[Feature]:
     """Words of a text (letters, made small, two or more) and its pattern: runs of A, a, 9 and the signs between."""
-    plain = field.name.replace("_", " ")
+    plain, letters = field.name.replace("_", " "), small_letters(field.name)
     words = counted(
-        connection,
-        rf"""WITH w AS (SELECT id, unnest(list_distinct(regexp_extract_all(lower({field.name}), '\p{{L}}{{2,}}'))) AS item
-            FROM records WHERE {field.name} IS NOT NULL) SELECT id, item, count(*) AS n FROM w GROUP BY ALL""",
+        work,
+        rf"SELECT id, unnest(list_distinct(regexp_extract_all({letters}, '\p{{L}}{{2,}}'))) AS item FROM records",
         count,
     )
     yield from _sets(words, f"{field.name}_words", f"words of {plain}", field)
     patterns = counted(
-        connection,
-        rf"""WITH w AS (SELECT id, regexp_replace(regexp_replace(regexp_replace({field.name},
-                '\p{{N}}+', '9', 'g'), '\p{{Lu}}+', 'A', 'g'), '[^\p{{Lu}}\P{{L}}]+', 'a', 'g') AS item
-            FROM records WHERE {field.name} IS NOT NULL) SELECT id, item, count(*) AS n FROM w GROUP BY ALL""",
+        work,
+        rf"""SELECT id, regexp_replace(regexp_replace(regexp_replace({field.name},
+            '\p{{N}}+', '9', 'g'), '\p{{Lu}}+', 'A', 'g'), '[^\p{{Lu}}\P{{L}}]+', 'a', 'g') AS item FROM records""",
         count,
     )
     yield from _sets(patterns, f"{field.name}_pattern", f"pattern of {plain}", field)

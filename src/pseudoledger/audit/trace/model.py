@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from scipy.optimize import isotonic_regression
-from splink import DuckDBAPI, Linker
+from splink import Linker
 
 from pseudoledger.audit.trace.calibrate import Curve, Scores, Unlabelled, fit_curve, fit_weights
 from pseudoledger.audit.trace.compare import (
@@ -42,6 +42,7 @@ from pseudoledger.audit.trace.compare import (
     levels_of_pairs,
     random_pairs,
 )
+from pseudoledger.audit.trace.engine import DuckWork, Work
 from pseudoledger.audit.trace.features import Features, Integers
 
 Reals = npt.NDArray[np.float64]
@@ -205,19 +206,25 @@ def levels(features: Features, model: TrainedModel, a: Integers, b: Integers) ->
 
 
 def linker(
-    features: Features, comparisons: tuple[Comparison, ...], model: TrainedModel | None = None
+    features: Features,
+    comparisons: tuple[Comparison, ...],
+    model: TrainedModel | None = None,
+    work: Work | None = None,
 ) -> Linker:
-    """Return a Splink linker over the table `features`; with a model, one whose weights are the model's bits."""
+    """Return a Splink linker over the table `features`, in the hands of an engine or of DuckDB.
+
+    With a model, one whose weights are the model's bits.
+    """
     logging.getLogger("splink").setLevel(logging.ERROR)
-    api = DuckDBAPI(connection=features.connection)
-    registered = api.register("features")
+    work = work or DuckWork(features.connection)
+    registered = work.splink().register("features")
     trained = None if model is None else {item.comparison.name: item for item in model.comparisons}
     settings: dict[str, Any] = {
         "link_type": "dedupe_only",
         "unique_id_column_name": "id",
         "probability_two_random_records_match": 0.5,  # a weight of 0: the prior is added by the caller
         "comparisons": [
-            _settings(item, None if trained is None else trained[item.name]) for item in comparisons
+            _settings(item, None if trained is None else trained[item.name], work) for item in comparisons
         ],
         "blocking_rules_to_generate_predictions": [],
         "retain_matching_columns": False,
@@ -226,7 +233,7 @@ def linker(
     return Linker(registered, settings, log_level=None, validate_settings=False)
 
 
-def _settings(comparison: Comparison, trained: TrainedComparison | None) -> dict[str, Any]:
+def _settings(comparison: Comparison, trained: TrainedComparison | None, work: Work) -> dict[str, Any]:
     """Write a comparison as Splink's settings: the null level, then level 0, 1, ...
 
     Splink numbers levels by their place from the end: its gamma is levels - 1 - level.
@@ -235,13 +242,16 @@ def _settings(comparison: Comparison, trained: TrainedComparison | None) -> dict
     conditions = level_conditions(comparison, left, right, 'least("seen_l", "seen_r")')
     levels: list[dict[str, Any]] = [
         {
-            "sql_condition": f"{left} IS NULL OR {right} IS NULL",
+            "sql_condition": work.expression(f"{left} IS NULL OR {right} IS NULL"),
             "label_for_charts": "null",
             "is_null_level": True,
         }
     ]
     for number, condition in enumerate((*conditions, "ELSE")):
-        level: dict[str, Any] = {"sql_condition": condition, "label_for_charts": str(number)}
+        level: dict[str, Any] = {
+            "sql_condition": condition if condition == "ELSE" else work.expression(condition),
+            "label_for_charts": str(number),
+        }
         if trained is not None:
             # Splink weighs a level by log2(m / u); u = 2^-30 makes that the model's bits with m below 1.
             level |= {"m_probability": 2.0 ** (trained.bits[number] - 30), "u_probability": 2.0**-30}

@@ -42,9 +42,10 @@ def predict(
     row = connection.execute("SELECT count(*) FROM candidates").fetchall()
     scored = int(row[0][0])
     if scored and model.comparisons:
-        linking = linker(features, tuple(item.comparison for item in model.comparisons), model)
-        for start in range(0, scored, chunk):
-            _chunk(features, model, linking, start, min(start + chunk, scored), keep_bits)
+        linking = linker(features, tuple(item.comparison for item in model.comparisons), model, features.work)
+        step = chunk * features.work.chunk_factor
+        for start in range(0, scored, step):
+            _chunk(features, model, linking, start, min(start + step, scored), keep_bits)
     elif scored and (keep_bits is None or model.prior_bits >= keep_bits):
         connection.execute(
             "INSERT INTO links SELECT a, b, 0, $bits FROM candidates ORDER BY a, b",
@@ -57,19 +58,24 @@ def predict(
 def _chunk(  # noqa: PLR0917 - one step of `predict`
     features: Features, model: TrainedModel, linking: Linker, start: int, end: int, keep: float | None
 ) -> None:
-    connection = features.connection
+    connection, work = features.connection, features.work
     connection.execute(
-        f"""CREATE OR REPLACE TABLE blocked_chunk AS
-        SELECT '0' AS match_key, a AS join_key_l, b AS join_key_r FROM candidates
+        f"""CREATE OR REPLACE TABLE blocked_chunk AS SELECT '0' AS match_key, a AS join_key_l, b AS join_key_r FROM candidates
         WHERE rowid >= {start} AND rowid < {end}"""
     )
+    work.share("blocked_chunk")
     table = linking._db_api.register("blocked_chunk", table_name=f"blocked_{start}")  # noqa: SLF001 - its only way to take pairs that are blocked already
     linking.table_management.register_blocked_pairs_for_predict(table)
     scored = linking.inference.predict(warning_mode="never")
-    got = connection.execute(
-        f"SELECT id_l AS a, id_r AS b, round(match_weight, {ROUND}) AS raw FROM {scored.physical_name} ORDER BY a, b"
-    ).fetchnumpy()
+    connection.execute("CREATE OR REPLACE TABLE scored_chunk(a INTEGER, b INTEGER, raw DOUBLE)")
+    work.insert(
+        "scored_chunk",
+        f"SELECT id_l AS a, id_r AS b, match_weight AS raw FROM {scored.physical_name}",
+        order="a, b",
+    )
+    got = connection.execute(f"SELECT a, b, round(raw, {ROUND}) AS raw FROM scored_chunk").fetchnumpy()
     scored.drop_table_from_database_and_remove_from_cache()
+    connection.execute("DROP TABLE scored_chunk; DROP TABLE blocked_chunk")
     bits = np.round(model.evidence(got["raw"]) + model.prior_bits, ROUND)
     kept = np.ones(len(bits), np.bool_) if keep is None else bits >= keep
     table = pa.table(

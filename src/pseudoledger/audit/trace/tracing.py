@@ -17,6 +17,7 @@ import numpy as np
 from pseudoledger.audit.trace.candidates import Candidates, candidates
 from pseudoledger.audit.trace.clusters import THRESHOLD_BITS, Clusters, cluster
 from pseudoledger.audit.trace.compare import comparisons
+from pseudoledger.audit.trace.engine import DUCKDB, Engine
 from pseudoledger.audit.trace.features import Features, Integers, features
 from pseudoledger.audit.trace.hard import CAP, HardLinks, HardPair, hard_links
 from pseudoledger.audit.trace.model import TrainedModel, train
@@ -49,14 +50,19 @@ def trace(
     threshold_bits: float = THRESHOLD_BITS,
     cap: int = CAP,
     keep_bits: float | None = None,
+    engine: Engine = DUCKDB,
 ) -> Traced:
-    """Trace all identities of some observations; links of `keep_bits` and more are kept, all without."""
+    """Trace all identities of some observations; links of `keep_bits` and more are kept, all without.
+
+    The engine makes features, candidates and links; the model is learnt on DuckDB whatever it is.
+    """
     hard = hard_links(observations, cap=cap)
     pairs = _pairs([pair for pair in hard.pairs if pair.joins])
-    found = features(observations)
-    made = candidates(found)
-    model = train(found, comparisons(found, seed=seed), hard=_surest(hard), seed=seed)
-    links = predict(found, model, keep_bits=keep_bits)
+    with engine.over(observations.connection) as work:
+        found = features(observations, work)
+        made = candidates(found)
+        model = train(found, comparisons(found, seed=seed), hard=_surest(hard), seed=seed)
+        links = predict(found, model, keep_bits=keep_bits)
     clusters = cluster(found, model, pairs, threshold_bits=threshold_bits)
     return Traced(
         observations=observations,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pseudoledger.audit.trace.anonymity import rank
+from pseudoledger.audit.trace.engine import DUCKDB, Engine
 from pseudoledger.audit.trace.evaluate.scores import Calibration, agreement, calibration, probability
 from pseudoledger.audit.trace.features import Integers
 from pseudoledger.audit.trace.observations import TABLES, Observations, Source
@@ -43,13 +44,15 @@ class Planted:
     calibration: Calibration
 
 
-def self_test(observations: Observations, *, seed: int, threshold_bits: float, cap: int) -> Planted | None:
+def self_test(
+    observations: Observations, *, seed: int, threshold_bits: float, cap: int, engine: Engine = DUCKDB
+) -> Planted | None:
     """Plant parties in a copy of the observations and trace it; None where too few identities can be split."""
     chosen = _chosen(observations, seed)
     if len(chosen) < PLANTED_LEAST:
         return None
     with _copy(observations, chosen) as copy:
-        traced = trace(copy, seed=seed, threshold_bits=threshold_bits, cap=cap)
+        traced = trace(copy, seed=seed, threshold_bits=threshold_bits, cap=cap, engine=engine)
         return _score(traced, chosen)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pseudoledger.audit.trace.engine import Engine
 from pseudoledger.audit.trace.evaluate.measure import measure
 from pseudoledger.audit.trace.evaluate.planted import self_test
 from pseudoledger.audit.trace.evaluate.scores import Calibration
@@ -130,10 +131,14 @@ def model_card(traced: Traced) -> card.Model:
     )
 
 
-def self_tested(traced: Traced, seed: int) -> card.SelfTest | None:
+def self_tested(traced: Traced, seed: int, engine: Engine) -> card.SelfTest | None:
     """Return how the tracer does on parties planted in a copy of what was seen; None where too few can be planted."""
     found = self_test(
-        traced.observations, seed=seed, threshold_bits=traced.clusters.threshold_bits, cap=traced.hard.cap
+        traced.observations,
+        seed=seed,
+        threshold_bits=traced.clusters.threshold_bits,
+        cap=traced.hard.cap,
+        engine=engine,
     )
     if found is None:
         return None

@@ -18,6 +18,7 @@ import msgspec
 from pseudoledger.audit.review.dossier import DisclosureUsed
 from pseudoledger.audit.review.reading import Progress, founding_of
 from pseudoledger.audit.trace.clusters import THRESHOLD_BITS
+from pseudoledger.audit.trace.engine import DUCKDB, Engine
 from pseudoledger.audit.trace.fields import PublishedFields
 from pseudoledger.audit.trace.foreign import Columns, read_observations
 from pseudoledger.audit.trace.hard import CAP
@@ -79,6 +80,7 @@ def trace_ledger(
     size: int | None = None,
     note: bytes | None = None,
     progress: Progress | None = None,
+    engine: Engine = DUCKDB,
 ) -> values.TraceReport:
     """Trace the ledger of a directory, up to `size` entries; `verified` says whether somebody verified it.
 
@@ -114,7 +116,9 @@ def trace_ledger(
             )
             held.callback(one.observations.close)
             without.append((statement, one.observations))
-        made = _report([one.observations for one in seen], asked, looked, seen[-1].disclosures, without)
+        made = _report(
+            [one.observations for one in seen], asked, looked, seen[-1].disclosures, without, engine
+        )
         return msgspec.structs.replace(made, entries=tuple(cited(store, size, refs_of(made.identities))))
 
 
@@ -124,7 +128,7 @@ def _opened(disclosures: Sequence[DisclosureUsed]) -> list[str]:
 
 
 def trace_table(
-    path: Path, asked: Asked, *, columns: Columns, edges: Path | None = None
+    path: Path, asked: Asked, *, columns: Columns, edges: Path | None = None, engine: Engine = DUCKDB
 ) -> values.TraceReport:
     """Trace a table of observations; raise MalformedError as `foreign.read_observations` does."""
     resources = Resources(threads=1, memory_limit=asked.memory_limit)
@@ -144,15 +148,16 @@ def trace_table(
             first=first,
             last=last,
         )
-        return _report([seen], asked, looked, (), ())
+        return _report([seen], asked, looked, (), (), engine)
 
 
-def _report(
+def _report(  # noqa: PLR0917 - one step of both
     seen: Sequence[Observations],
     asked: Asked,
     looked: card.Looked,
     disclosures: Sequence[DisclosureUsed],
     without: Sequence[tuple[str, Observations]],
+    engine: Engine,
 ) -> values.TraceReport:
     """Trace what was seen; `without` is what the last vantage point sees without the disclosures of one statement."""
     for observations in seen:
@@ -166,7 +171,7 @@ def _report(
         seen[-1].id_of(name)
 
     def traced(one: Observations) -> Traced:
-        return trace(one, seed=asked.seed, threshold_bits=asked.threshold_bits, cap=asked.cap)
+        return trace(one, seed=asked.seed, threshold_bits=asked.threshold_bits, cap=asked.cap, engine=engine)
 
     found = [traced(one) for one in seen]
     main = found[-1]
@@ -189,7 +194,7 @@ def _report(
             card.Given(statement=one.statement, pointer=one.pointer, sound=one.sound, problem=one.problem)
             for one in disclosures
         ),
-        self_test=self_tested(main, asked.seed),
+        self_test=self_tested(main, asked.seed, engine),
         scored=scored(main),
         entries=(),
     )
