@@ -1,6 +1,8 @@
-"""Shared fixtures: the play of `tests/play`, and where the shared data lies."""
+"""Shared fixtures: the play of `tests/play`, where the shared data lies, and the accessibility scan of browsers."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from play import Deal, Table
 
 ROOT = Path(__file__).resolve().parents[1]
+AXE = "axe-core@4.10.3"
 
 settings.register_profile(
     "steady",
@@ -40,3 +43,22 @@ def shared():
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory):
+    """The source of axe-core, as npm installs it."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm, which installs axe-core, is not installed")
+    folder = tmp_path_factory.mktemp("axe")
+    done = subprocess.run(
+        [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, AXE],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if done.returncode:
+        pytest.skip(f"npm could not install {AXE}: {done.stderr.strip().splitlines()[-1:]}")
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")

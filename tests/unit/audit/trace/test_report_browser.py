@@ -4,8 +4,6 @@ Skipped with a reason where chromium, or npm for axe-core, is missing.
 """
 
 import os
-import shutil
-import subprocess
 
 import pytest
 
@@ -14,7 +12,6 @@ from pseudoledger.audit.trace.report.page import LANGUAGES, to_html
 from pseudoledger.audit.trace.report.run import Asked, trace_table
 
 CHROMIUM = "/usr/bin/chromium"
-AXE = "axe-core@4.10.3"
 WIDTHS = (360, 768, 1280)
 pytestmark = [
     pytest.mark.skipif(not os.access(CHROMIUM, os.X_OK), reason=f"{CHROMIUM} is not installed"),
@@ -107,25 +104,6 @@ def test_it_prints(chromium, pages, language, tmp_path):
     )
     assert wide == 0, "no chart is cut"
     tab.close()
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory):
-    """The source of axe-core, as npm installs it."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm, which installs axe-core, is not installed")
-    folder = tmp_path_factory.mktemp("axe")
-    done = subprocess.run(
-        [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, AXE],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    if done.returncode:
-        pytest.skip(f"npm could not install {AXE}: {done.stderr.strip().splitlines()[-1:]}")
-    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
