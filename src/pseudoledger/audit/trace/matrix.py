@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pseudoledger.audit.trace.anonymity import Candidate, Measures, measures, posterior, rank, tally
+from pseudoledger.audit.trace.anonymity import Candidate, Measures, measures, posterior, tally
 from pseudoledger.audit.trace.scan import Scanner
 
 
@@ -46,8 +46,8 @@ def vantage_matrix(views: Sequence[View]) -> tuple[Row, ...]:
         outcome = posterior(tally(bits))
         found = measures(outcome, identities=view.scanner.count)
         before = rows[-1].measures.entropy_bits if rows else found.entropy_bits
-        first = rank(np.arange(bits.size, dtype=np.int64), bits, 1)
-        best = outcome.candidate(int(first[0]), float(bits[first[0]])) if first.size else None
+        first = int(np.argmax(bits)) if bits.size else 0
+        best = outcome.candidate(first, float(bits[first])) if outcome.bits.size else None
         rows.append(
             Row(
                 vantage=view.vantage,

@@ -34,7 +34,7 @@ def test_the_bars_sum_to_the_bits_of_the_link(world):
         assert [link.bars[0].name, link.bars[-1].name] == ["prior", "calibration"]
         assert link.bars[0].bits == model.prior_bits
         raw = sum(bar.bits for bar in link.bars[1:-1])
-        assert link.bars[-1].bits == pytest.approx(float(model.curve(np.array(raw))) - raw, abs=1e-5)
+        assert link.bars[-1].bits == pytest.approx(float(model.curve(np.array([raw]))[0]) - raw, abs=1e-5)
         for bar, following in zip(link.bars, link.bars[1:], strict=False):
             assert bar.after == pytest.approx(bar.before + bar.bits)
             assert following.before == bar.after
