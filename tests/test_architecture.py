@@ -38,7 +38,7 @@ def test_the_contracts_are_those_of_the_design():
     layers = next(item for item in contracts if item["type"] == "layers")
     assert [layer.strip("()") for layer in layers["layers"]] == [
         "cli",
-        "demo | bench",
+        "demo | bench | worlds",
         "node",
         "audit",
         "registrar | market",

@@ -66,6 +66,7 @@ from pseudoledger.cli import (
     voucher_office,
     voucher_show,
     witness,
+    world,
 )
 from pseudoledger.cli.failure import DONE, INTERRUPTED, interrupted, report
 from pseudoledger.errors import PseudoledgerError
@@ -123,6 +124,7 @@ PARTS = (
     pack,
     trace,
     reports,
+    world,
     demo,
     export,
     bench,

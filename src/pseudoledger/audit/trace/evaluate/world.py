@@ -15,7 +15,7 @@ the segment too, is drawn anew and nothing is used again: habits carry no signal
 
 The same world, drawn from its seed, is seen from every vantage point; a vantage point only leaves columns, values and
 tables out. The parameters are ours: no real market was measured, so figures say how the tracer does in this world and
-not how it does in any market. It writes no statements; worlds of real statements are another module's.
+not how it does in any market. It writes no statements; `pseudoledger.worlds` acts the same world out in a ledger.
 """
 
 from __future__ import annotations
