@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import resource
 import statistics
@@ -86,6 +87,8 @@ def _clustering(traced: Traced) -> Iterator[Figure]:
     start = time.perf_counter()
     label = components(traced.features.count, got["a"].astype(np.int64), got["b"].astype(np.int64))
     yield Figure(name="components of the links, scipy", value=1e3 * (time.perf_counter() - start), unit="ms")
+    if importlib.util.find_spec("networkx") is not None:
+        yield _by_networkx(traced.features.count, got["a"].tolist(), got["b"].tolist(), len(np.unique(label)))
     connection.execute(
         "CREATE OR REPLACE TABLE splink_links AS SELECT a AS id_l, b AS id_r,"
         " 1 / (1 + pow(2, -bits)) AS match_probability FROM links ORDER BY a, b"
@@ -103,6 +106,19 @@ def _clustering(traced: Traced) -> Iterator[Figure]:
     yield Figure(name="the same by Splink", value=1e3 * (time.perf_counter() - start), unit="ms")
     rows = connection.execute(f"SELECT count(DISTINCT cluster_id) FROM {clustered.physical_name}").fetchall()  # noqa: S608 - its name
     assert rows[0][0] == len(np.unique(label)), "both find the same clusters"
+
+
+def _by_networkx(count: int, a: list[int], b: list[int], clusters: int) -> Figure:
+    """Find the same components with networkx, which tests bring along; its graph is not counted."""
+    networkx = importlib.import_module("networkx")
+    graph = networkx.Graph()
+    graph.add_nodes_from(range(count))
+    graph.add_edges_from(zip(a, b, strict=True))
+    start = time.perf_counter()
+    found = sum(1 for _ in networkx.connected_components(graph))
+    took = time.perf_counter() - start
+    assert found == clusters, "both find the same clusters"
+    return Figure(name="the same by networkx", value=1e3 * took, unit="ms")
 
 
 def _whole(directory: Path, identities: int) -> Iterator[Figure]:
