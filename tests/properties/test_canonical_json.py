@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pseudoledger.errors import MalformedError
-from pseudoledger.statement.payload import jcs
+from pseudoledger.statement.payload import canonical_kind, jcs
 from pseudoledger.statement.values import INTEGER_MAX
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,63}", fullmatch=True, alphabet=st.characters(codec="ascii"))
@@ -49,6 +49,27 @@ def rejects(value, depth=0):
         members = value.values() if isinstance(value, dict) else value
         return depth >= 8 or any(rejects(member, depth + 1) for member in members)
     return False
+
+
+BRACKETS = st.recursive(
+    st.integers(0, 9) | st.text('[]{}",:a\\', max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=2),
+    max_leaves=40,
+)
+
+
+@given(BRACKETS, st.integers(0, 8))
+def test_how_deep_brackets_are_nested_is_seen_without_walking(tree, deeper):
+    for _ in range(deeper):
+        tree = [tree, "]", {"a": "}}"}]
+    payload = {"type": "delivery.accepted", "v": 1, "x": tree}
+    raw = rfc8785.dumps(payload)
+    if rejects(payload):
+        with pytest.raises(MalformedError) as caught:
+            canonical_kind(raw)
+        assert caught.value.code == "payload.limits"
+    else:
+        assert canonical_kind(raw).name == "delivery.accepted"
 
 
 @given(
