@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pseudoledger.bench.measure import Figure, at_least, at_most, disk_rate, percentile, rate
 from pseudoledger.bench.workload import Load
+from pseudoledger.contract.ruleset import NAMES, named
 from pseudoledger.errors import RegistrationRefused
 from pseudoledger.identity.keys import Signed, Signer, verify_many
 from pseudoledger.registrar import Refused
@@ -16,6 +17,8 @@ from pseudoledger.statement import envelope
 
 BATCH = 1_000
 RUNS = 3
+RULES_SHARE = 0.85
+"""What the newest rule set leaves, at least, of the rate under the first one."""
 
 
 def signature_rate(statements: list[bytes]) -> float:
@@ -44,6 +47,8 @@ def bench_register(directory: Path, *, entries: int) -> Iterator[Figure]:
         f"register, batches of {BATCH}", in_batches, "statements/s", 12_000, ("signatures alone", limit)
     )
 
+    yield _beside_first_rules(directory, entries, in_batches)
+
     singles = load.statements(min(entries, 5_000))
     times = []
     for raw in singles:
@@ -63,6 +68,23 @@ def bench_register(directory: Path, *, entries: int) -> Iterator[Figure]:
         limit_value=limit,
     )
     load.registrar.close()
+
+
+def _beside_first_rules(directory: Path, entries: int, newest: float) -> Figure:
+    """Compare the rate of batches with that of the same load under the first rule set, which had the first kinds alone."""
+    load = Load(directory / "first", leases=100, rules=named(NAMES[0]))
+    waiting = iter([load.statements(entries) for _ in range(RUNS)])
+    first = rate(lambda: register(load, next(waiting), BATCH), runs=RUNS)
+    load.registrar.close()
+    return Figure(
+        name=f"the same under {NAMES[0]}",
+        value=first,
+        unit="statements/s",
+        goal=f"≤ {newest / RULES_SHARE:,.0f}",
+        met=newest >= RULES_SHARE * first,
+        limit="under the newest rule set",
+        limit_value=newest,
+    )
 
 
 def register(load: Load, statements: list[bytes], batch: int) -> int:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from pseudoledger.contract.ruleset import RuleSet
 from pseudoledger.contract.templates import Choice, Deal, draft_terms, load
 from pseudoledger.contract.things import Offer
 from pseudoledger.identity.keys import Signer
@@ -52,8 +53,13 @@ def ledger_signer() -> Signer:
 class Load:
     """A ledger with running leases, and statements for them on demand."""
 
-    def __init__(self, directory: Path, *, leases: int, purpose: Purpose = "infer") -> None:
-        """Found the ledger and open the leases; `purpose` is what their chips are used for."""
+    def __init__(
+        self, directory: Path, *, leases: int, purpose: Purpose = "infer", rules: RuleSet | None = None
+    ) -> None:
+        """Found the ledger, under `rules` other than the newest, and open the leases.
+
+        `purpose` is what their chips are used for.
+        """
         self.now = START
         self._purpose = purpose
         self.directory = directory
@@ -76,6 +82,7 @@ class Load:
             clock=lambda: self.now * 1000,
             policy=Policy.model_validate_json(jcs(policy)),
             nonce=bytes(32),
+            rules=rules,
         )
         self._ledger_id = self.registrar.state.id
         self.contracts = [self._open(number) for number in range(leases)]
