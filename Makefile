@@ -32,6 +32,7 @@ test-long: setup
 # The engine on Apache Spark, in an environment of its own because of its size; needs Java 17 or newer.
 test-spark: $(SPARK_READY)
 	$(SPARK_VENV)/bin/python -m pytest -m spark tests/unit/audit/trace/test_spark.py
+	$(SPARK_VENV)/bin/python -m pytest tests/test_public_api.py -k spark
 
 $(SPARK_READY): requirements.lock requirements-spark.lock pyproject.toml
 	@test -x $(SPARK_VENV)/bin/python || $(PYTHON) -m venv $(SPARK_VENV)

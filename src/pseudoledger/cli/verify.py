@@ -59,14 +59,18 @@ def verify(
     show_report(directory, report, as_json=as_json)
 
 
-def stop_unverified(directory: Path, report: Report, *, done: str, does: str) -> NoReturn:
-    """Say why a ledger that does not verify is not used, with what would have been `done` to it, and end."""
+def stop_unverified(directory: Path, report: Report, *, done: str, does: str = "") -> NoReturn:
+    """Say why a ledger that does not verify is not used, with what would have been `done` to it, and end.
+
+    `does` is what --unverified would do all the same, where a command has that option.
+    """
     for fault in report.faults:
         errors(f"broken: {fault}")
     if report.unjudged:
         errors(f"cannot judge: {report.unjudged}")
     errors(f"error: {directory} does not verify, so it was not {done}")
-    errors(f"  hint: pl verify --all says what is wrong; --unverified {does} it all the same, and says so")
+    otherwise = f"; --unverified {does} it all the same, and says so" if does else ""
+    errors(f"  hint: pl verify --all says what is wrong{otherwise}")
     raise typer.Exit(CHECK_FAILED)
 
 

@@ -10,10 +10,9 @@ import typer
 
 from pseudoledger.audit.verifier import Verdict
 from pseudoledger.cli.command import JsonOption, group, plain
-from pseudoledger.cli.failure import CHECK_FAILED
-from pseudoledger.cli.show import Column, Facts, Row, Sheet, errors, present, progress
+from pseudoledger.cli.show import Column, Facts, Row, Sheet, present, progress
 from pseudoledger.cli.trace import need_extra
-from pseudoledger.cli.verify import run_check
+from pseudoledger.cli.verify import run_check, stop_unverified
 
 if TYPE_CHECKING:
     from pseudoledger.worlds.ledger import Made
@@ -79,8 +78,7 @@ def score_world(
     known = read_owners(directory / OWNERS)
     report = run_check(directory / LEDGER)
     if report.verdict is not Verdict.VALID:
-        errors(f"error: {directory / LEDGER} does not verify, so it was not traced")
-        raise typer.Exit(CHECK_FAILED)
+        stop_unverified(directory / LEDGER, report, done="traced")
     with progress("tracing", None) as meter:
         found = score(
             directory / LEDGER,
@@ -138,6 +136,7 @@ def _scores(found: tuple[Scored, ...]) -> Sheet:
             "auc": None if math.isnan(one.figures.auc) else one.figures.auc,
             "ece": one.figures.calibration.ece,
             "scored": one.figures.scored,
+            "learnt": one.learnt,
             "model": one.figures.model,
         }
         for one in found
@@ -146,7 +145,19 @@ def _scores(found: tuple[Scored, ...]) -> Sheet:
         title="The trace against the owners",
         columns=_COLUMNS,
         rows=rows,
-        note=f"{rows[0]['identities']:,} pseudonyms, {rows[0]['true_pairs']:,} pairs of one owner",
+        note=f"{rows[0]['identities']:,} pseudonyms, {rows[0]['true_pairs']:,} pairs of one owner"
+        + _unlearnt(found),
+    )
+
+
+def _unlearnt(found: tuple[Scored, ...]) -> str:
+    """Say from where likenesses weigh nothing: the other figures are those of evidence alone there."""
+    places = [one.vantage.partition(":")[0] for one in found if not one.learnt]
+    if not places:
+        return ""
+    return (
+        f"\nToo little evidence to learn from, seen as {', '.join(places)}: likenesses weigh nothing there,"
+        " and AUC is 0.5. A larger world has more."
     )
 
 

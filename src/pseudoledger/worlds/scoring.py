@@ -44,6 +44,8 @@ class Scored:
     vantage: str
     records: int
     figures: Figures
+    learnt: bool
+    """Whether there was enough evidence to learn what likenesses are worth."""
     hard: tuple[HardKind, ...]
     """By kind; a pair counts under every kind that joins it."""
 
@@ -114,6 +116,7 @@ def score(
                     vantage=one.observations.source.vantage,
                     records=one.observations.record_count,
                     figures=measure(one.observations, traced),
+                    learnt=traced.model.learnt,
                     hard=hard_kinds(traced),
                 )
             )

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import re
+import shutil
+import sqlite3
 from collections import Counter
 
 import pytest
@@ -149,9 +151,23 @@ def test_the_command_makes_and_scores(tmp_path, capsys):
     assert run(["world", "score", where, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["identities"] for row in rows] == [20, 20, 20]
+    assert not any(row["learnt"] for row in rows)
+    assert run(["world", "score", where]) == 0
+    assert "likenesses weigh nothing there" in capsys.readouterr().out
     assert run(["world", "make", where]) == 3
     (tmp_path / "town" / "ledger" / "ledger.db").unlink()
     assert run(["world", "score", where]) == 3
+
+
+def test_a_world_that_was_changed_is_not_scored(small, tmp_path, capsys):
+    shutil.copytree(small.directory, tmp_path / "changed")
+    with sqlite3.connect(tmp_path / "changed" / "ledger" / "ledger.db") as changed:
+        changed.execute("UPDATE entries SET issuer = 'nobody' WHERE idx = 5")
+    assert run(["world", "score", str(tmp_path / "changed")]) == 1
+    said = capsys.readouterr().err
+    assert "row 5" in said
+    assert "so it was not traced" in said
+    assert "--unverified" not in said
 
 
 @pytest.mark.parametrize(

@@ -302,7 +302,7 @@ def _groups(links: Linked, rest: Spread, identities: range) -> _Groups:
     bits, counts = np.where(counts > 0.0, bits, -np.inf), np.where(counts > 0.0, counts, 1.0)
     with np.errstate(over="ignore"):
         chances = 1.0 / (1.0 + np.exp2(-bits))
-    # A chance of 1 would be minus infinity, of which no difference can be taken: 2^-60 is as good.
+    # A chance of 1 would be minus infinity, of which no difference can be taken.
     chances = np.minimum(chances, 1.0 - 2.0**-53)
     each = np.log1p(-chances * np.minimum(counts, 1.0))
     tried = np.maximum(counts, 1.0)
