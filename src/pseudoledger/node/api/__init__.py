@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pseudoledger.node.api import entries, foreign, lists, lists_later, status, stream, things
+from pseudoledger.node.api import assets, disputes, entries, foreign, lists, status, stream, things, vouchers
 from pseudoledger.node.node import Node
 
 PREFIX = "/api/v1"
@@ -18,7 +18,7 @@ def router(node: Node) -> APIRouter:
     """Return all routes of the API of one node."""
     routes = APIRouter()
     # The stream goes before /entries/{index}, which would take its name for an index.
-    for room in (status, stream, lists, lists_later, foreign, entries, things):
+    for room in (status, stream, lists, vouchers, assets, disputes, foreign, entries, things):
         routes.include_router(room.router(node), prefix=PREFIX)
     routes.include_router(status.health_router(node))
     return routes

@@ -18,7 +18,6 @@ from pseudoledger.contract.book import decode, sort_name
 from pseudoledger.contract.things import Demand, Offer, Thing
 from pseudoledger.errors import MalformedError, StoreError
 from pseudoledger.ledger.query import ThingRow
-from pseudoledger.market.search import Search
 from pseudoledger.node.api import items
 from pseudoledger.node.api.failures import BAD_PARAMETERS, NOT_FOUND, Absent, ApiRoute
 from pseudoledger.node.api.listing import cut, one, opened
@@ -26,21 +25,17 @@ from pseudoledger.node.api.lists import demands_that, offers_that
 from pseudoledger.node.api.models import DemandItem, Id, Model, OfferItem, Page
 from pseudoledger.node.api.parameters import (
     ID,
-    Chip,
-    Country,
-    Currency,
     Cursor,
+    DemandSearch,
     DemandStatus,
     Limit,
+    OfferSearch,
     OfferStatus,
     Order,
     Party,
-    Price,
     Purpose,
     Sort,
     StatementId,
-    Text,
-    WantedChip,
     key_of,
     read_cursor,
     write_cursor,
@@ -198,26 +193,15 @@ def _offers(routes: APIRouter, node: Node) -> None:
     @routes.get("/foreign/offers", tags=["foreign"], summary="List foreign offers")
     def offers(
         *,
+        search: OfferSearch,
         cursor: Cursor = None,
         limit: Limit = 50,
         sort: Sort = "-entry",
         ledger: OfLedger = None,
         party: Party = None,
         status: OfferStatus = None,
-        chip: Chip = None,
-        country: Country = None,
-        currency: Currency = None,
-        price_micro: Price = None,
-        q: Text = None,
     ) -> Page[ForeignOffer]:
         """List the offers of federated ledgers, by the ledger's origin and then by entry."""
-        search = Search(
-            chip=chip or "",
-            country=country or "",
-            currency=currency or "",
-            price_micro=price_micro,
-            text=q or "",
-        )
         listing = _Foreign(node, only=ledger, sort=sort, cursor=cursor, limit=limit)
         return listing.page(
             Offer, lambda view, now: offers_that(view, now, search, party=party, status=status), _offer
@@ -240,6 +224,7 @@ def _demands(routes: APIRouter, node: Node) -> None:
     @routes.get("/foreign/demands", tags=["foreign"], summary="List foreign demands")
     def demands(
         *,
+        search: DemandSearch,
         cursor: Cursor = None,
         limit: Limit = 50,
         sort: Sort = "-entry",
@@ -247,11 +232,8 @@ def _demands(routes: APIRouter, node: Node) -> None:
         party: Party = None,
         status: DemandStatus = None,
         purpose: Purpose = None,
-        chip: WantedChip = None,
-        q: Text = None,
     ) -> Page[ForeignDemand]:
         """List the demands of federated ledgers, by the ledger's origin and then by entry."""
-        search = Search(chip=chip or "", text=q or "")
         listing = _Foreign(node, only=ledger, sort=sort, cursor=cursor, limit=limit)
 
         def fits(view: View, now: int) -> Callable[[str, Demand], bool]:

@@ -31,21 +31,18 @@ from pseudoledger.node.api.models import (
 )
 from pseudoledger.node.api.parameters import (
     DID,
-    Chip,
-    Country,
     Currency,
     Cursor,
+    DemandSearch,
     DemandStatus,
     Limit,
+    OfferSearch,
     OfferStatus,
     OfLease,
     Party,
-    Price,
     Purpose,
     Sort,
     StatementId,
-    Text,
-    WantedChip,
     key_of,
     read_cursor,
     write_cursor,
@@ -218,26 +215,15 @@ def _offers(routes: APIRouter, node: Node) -> None:
     @routes.get("/offers", tags=["market"], summary="List offers")
     def offers(
         *,
+        search: OfferSearch,
         cursor: Cursor = None,
         limit: Limit = 50,
         sort: Sort = "-entry",
         party: Party = None,
         status: OfferStatus = None,
-        chip: Chip = None,
-        country: Country = None,
-        currency: Currency = None,
-        price_micro: Price = None,
-        q: Text = None,
     ) -> Page[OfferItem]:
         """List offers: the board of standing supply, with the search of the pages."""
         now = node.now()
-        search = Search(
-            chip=chip or "",
-            country=country or "",
-            currency=currency or "",
-            price_micro=price_micro,
-            text=q or "",
-        )
         with node.reader.view() as view:
             keep = offers_that(view, now, search, party=party, status=status)
             return Listing(view, now, limit).by_entry(Offer, sort, cursor, keep, items.offer)
@@ -253,18 +239,16 @@ def _demands(routes: APIRouter, node: Node) -> None:
     @routes.get("/demands", tags=["market"], summary="List demands")
     def demands(
         *,
+        search: DemandSearch,
         cursor: Cursor = None,
         limit: Limit = 50,
         sort: Sort = "-entry",
         party: Party = None,
         status: DemandStatus = None,
         purpose: Purpose = None,
-        chip: WantedChip = None,
-        q: Text = None,
     ) -> Page[DemandItem]:
         """List demands: standing need."""
         now = node.now()
-        search = Search(chip=chip or "", text=q or "")
         with node.reader.view() as view:
             keep = demands_that(view, now, search, party=party, status=status, purpose=purpose)
             return Listing(view, now, limit).by_entry(Demand, sort, cursor, keep, items.demand)

@@ -7,9 +7,10 @@ import binascii
 import json
 from typing import Annotated, Literal
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query
 
 from pseudoledger.ledger.query import INDEX_MAX
+from pseudoledger.market.search import Search
 from pseudoledger.node.api.failures import BadParameter
 
 LIMIT_MAX = 500
@@ -56,6 +57,27 @@ Price = Annotated[
     Query(ge=0, le=2**53 - 1, description="Only those with a line at most so dear a unit and hour."),
 ]
 Purpose = Annotated[Literal["train", "infer", "other"] | None, Query(description="Only those for it.")]
+
+
+def _offer_search(
+    *,
+    chip: Chip = None,
+    country: Country = None,
+    currency: Currency = None,
+    price_micro: Price = None,
+    q: Text = None,
+) -> Search:
+    return Search(
+        chip=chip or "", country=country or "", currency=currency or "", price_micro=price_micro, text=q or ""
+    )
+
+
+def _demand_search(*, chip: WantedChip = None, q: Text = None) -> Search:
+    return Search(chip=chip or "", text=q or "")
+
+
+OfferSearch = Annotated[Search, Depends(_offer_search)]
+DemandSearch = Annotated[Search, Depends(_demand_search)]
 OfferStatus = Annotated[
     Literal["open", "withdrawn", "over"] | None, Query(description="Only those that stand so now.")
 ]
