@@ -34,9 +34,9 @@ def load(tmp_path):
     load.registrar.close()
 
 
-def pool(load, number="P-9", *, aud=None, iat=None, exp=None, sub=None):
+def pool(load, number="P-9", *, aud=None, iat=None, exp=None, sub=None, sealed=None):
     line = {"id": "c", "resource": "cpu_core", "count": 1}
-    seal = sha256(number.encode()).hexdigest()[:43]
+    seal = sha256((sealed or number).encode()).hexdigest()[:43]
     tree = {"type": "pool.declared", "v": 1, "number": number, "lines": [line], "_sd": [seal]}
     payload = draft({**tree, "_sd_alg": "sha-256"})
     return envelope.sign(
@@ -62,6 +62,13 @@ def other_signature(raw):
     signature = point + crypto_core_ed25519_scalar_add(r, crypto_core_ed25519_scalar_mul(k, a))
     assert raw.endswith(found.signature)
     return raw[:-64] + signature
+
+
+def reopened(load):
+    record = LastSigned(load.directory / "keys" / "ledger.last-signed")
+    return Registrar.open(
+        load.directory / "ledger", signer=ledger_signer(), last_signed=record, clock=lambda: load.now * 1000
+    )
 
 
 def codes(answer):
@@ -202,16 +209,31 @@ def test_what_a_crash_left_unpublished_is_published_after_it(tmp_path):
     load = Load(tmp_path, leases=1)
     load.registrar.register(load.statements(2))
     load.registrar.register(load.statements(2))
-    store, signer = load.registrar.store, ledger_signer()
+    store = load.registrar.store
     assert published_size(store) < store.size, "two blocks within a second"
     load.registrar._sealer._unpublished = False  # as after a kill: closing publishes nothing
     load.registrar.close()
-    record = LastSigned(tmp_path / "keys" / "ledger.last-signed")
-    with Registrar.open(
-        tmp_path / "ledger", signer=signer, last_signed=record, clock=lambda: load.now * 1000
-    ) as registrar:
+    with reopened(load) as registrar:
         registrar.publish()
         assert published_size(registrar.store) == registrar.store.size
+
+
+def test_a_seal_is_taken_once_whether_the_other_stands_in_the_batch_in_the_book_or_on_disk(load):
+    first, again, other = pool(load, "P-1"), pool(load, "P-2", sealed="P-1"), pool(load, "P-3")
+    registered, copied, _ = load.registrar.register([first, again, other])
+    assert isinstance(registered, Registered)
+    assert codes(copied) == ["sealed.digest_reused"]
+
+    later = [pool(load, "P-4", sealed="P-1"), pool(load, "P-5")]
+    copied, new = load.registrar.register(later)
+    assert codes(copied) == ["sealed.digest_reused"]
+    assert isinstance(new, Registered)
+
+    batch = [later[0], pool(load, "P-6", sealed="P-5"), pool(load, "P-7")]
+    load.registrar.close()
+    with reopened(load) as registrar:
+        copied, refused, _ = registrar.register(batch)
+    assert codes(copied) == codes(refused) == ["sealed.digest_reused"]
 
 
 def ordinals(answers):

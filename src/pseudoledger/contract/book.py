@@ -7,7 +7,7 @@ shelf is anything that returns stored bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -21,6 +21,9 @@ CACHED_MAX = 200_000
 """Things kept in memory by default; beyond it the oldest of the largest class go, and are read again when needed."""
 
 T = TypeVar("T", bound=Thing)
+
+ReadMany = Callable[[str, Sequence[str]], Mapping[str, bytes]]
+"""Returns the stored JSON of those things of one sort that there are, by key; reads what the shelf reads."""
 
 
 class Shelf(Protocol):
@@ -103,6 +106,16 @@ class Book:
         thing = None if raw is None else decode(cls, key, raw)
         cached[key] = thing
         return thing
+
+    def fetch(self, cls: type[T], keys: Iterable[str], read_many: ReadMany) -> None:
+        """Read at once what rules are about to ask for one by one; it changes no answer."""
+        changed, cached = self._changed[cls], self._cached[cls]
+        missing = list({key: None for key in keys if key not in changed and key not in cached})
+        if missing:
+            found = read_many(_NAMES[cls], missing)
+            for key in missing:
+                raw = found.get(key)
+                cached[key] = None if raw is None else decode(cls, key, raw)
 
     def all(self, cls: type[T]) -> Iterator[tuple[str, T]]:
         """Yield (key, thing) of every thing of a class, for reports; rules never ask for all."""

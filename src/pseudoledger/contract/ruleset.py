@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pseudoledger.contract.book import Book
+from pseudoledger.contract.book import Book, ReadMany
 from pseudoledger.contract.case import Case, Rule
 from pseudoledger.contract.judge import under
+from pseudoledger.contract.rules.common import fetch_seals
 from pseudoledger.contract.tables import Tables, file_hash, load, shipped, shipped_pins
 from pseudoledger.contract.things import Pins
 from pseudoledger.errors import Finding, VerificationError
@@ -145,6 +146,10 @@ class Court:
     def read(self, raw: bytes) -> Payload:
         """Read a payload; raise MalformedError as `parse` does, also for kinds that the rule set does not have."""
         return parse(raw, self.rules.kinds)
+
+    def foresee(self, payloads: Iterable[bytes], read_many: ReadMany) -> None:
+        """Read at once what rules will ask about some payloads, verified or not; it changes no answer."""
+        fetch_seals(self.book, payloads, read_many)
 
     def admit(self, statement: Statement, payload: Payload, index: int) -> tuple[Finding, ...]:
         """Judge a statement and, if nothing speaks against it, take it into the book."""

@@ -6,7 +6,8 @@ of a hundred does. The store knows no meaning: what a row is about is for the ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pseudoledger.errors import StoreCorrupt
@@ -183,6 +184,16 @@ def hashes_between(store: Store, first: int, stop: int) -> list[bytes]:
             f"{store.path}: a stored hash between positions {first} and {stop} is missing", hint="run verify"
         )
     return found
+
+
+def things_of(store: Store, sort: str, keys: Sequence[str]) -> dict[str, bytes]:
+    """Return the stored JSON of those things of one sort that there are, by key."""
+    rows = store.rows(
+        "SELECT key, value FROM things WHERE sort = ? AND key IN (SELECT value FROM json_each(?))",
+        sort,
+        json.dumps(keys),
+    )
+    return {key: _bytes(value) for key, value in rows}
 
 
 def kind_counts(store: Store) -> dict[str, int]:

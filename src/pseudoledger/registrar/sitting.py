@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.ruleset import Court
 from pseudoledger.contract.things import Pins
 from pseudoledger.errors import Finding, MalformedError, StoreError
+from pseudoledger.ledger.query import things_of
 from pseudoledger.ledger.store import EntryRow, Store
 from pseudoledger.registrar.answers import Answer, Refused, Registered
 from pseudoledger.registrar.founding import unfit_pins
@@ -34,7 +36,10 @@ class Sitting:
 
     def hear(self, taken: Sequence[Taken]) -> None:
         """Answer some statements that were read and verified; accepted ones are in the book at once."""
-        known = self._store.known([item.id for item in taken if isinstance(item, Statement)])
+        statements = [item for item in taken if isinstance(item, Statement)]
+        known = self._store.known([item.id for item in statements])
+        if self._court is not None and len(statements) > 1:
+            self._court.foresee((item.payload for item in statements), partial(things_of, self._store))
         answers = self.answers
         for item in taken:
             if isinstance(item, Refused):
