@@ -251,6 +251,16 @@ def test_capacity_is_set_against_what_is_out(office):
     assert "not with scarcity" not in office.pl("voucher", "report", "PR-1").out
 
 
+def test_offers_of_one_pool_are_counted_once(office):
+    office.pl("lease", "end", "L1", "--code", "1", "--as", "lab")
+    before = office.ask("voucher", "report", "PR-1")["capacity_minor"]
+    office.pl(
+        *("offer", "publish", "O2", "--pool", "P1", "--line", "h200=8@1.00/h", "--currency", "USD"),
+        *("--country", "CN", "--from", "2026-03-01", "--until", "2028-12-31", "--as", "centre"),
+    )
+    assert office.ask("voucher", "report", "PR-1")["capacity_minor"] == before > 0
+
+
 HEAD = "number,holder,face,from,until,remark\n"
 
 
