@@ -99,6 +99,15 @@ def test_a_programme_says_what_its_budget_holds(world, book):
         assert world.walk(f"{API}/programmes", **none) == []
 
 
+def test_a_programme_says_what_was_redeemed_where(world):
+    (item,) = world.walk(f"{API}/programmes")
+    (centre,) = world.json(f"{API}/programmes/{item['id']}/centres")
+    assert (centre["lessor"], centre["facility_class"]) == (world.stage.did(city.CENTRE), "state-run")
+    assert centre["redeemed_minor"] == item["redeemed_minor"]
+    assert centre["settled_minor"] + centre["unsettled_minor"] == centre["redeemed_minor"]
+    assert world.get(f"{API}/programmes/{'0' * 64}/centres").status_code == 404
+
+
 def test_the_parts_of_a_voucher_make_up_its_face(world, book):
     parts = ("free", "reserved", "presented", "redeemed", "lapsed", "withdrawn")
     items = world.walk(f"{API}/vouchers")

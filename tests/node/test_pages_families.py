@@ -94,7 +94,9 @@ def test_a_dispute_shows_its_arbiter_and_what_it_came_to(world, lang):
     assert f"/identities/{dispute.arbiter}" in links(page)
     assert "1,200.00 USD" in page.whole
     assert language(lang).words["freeze.over"] in page.whole
-    assert f"/disputes/{key}" in links(read(world, f"/leases/{dispute.lease}", lang))
+    lease = read(world, f"/leases/{dispute.lease}", lang)
+    assert f"/disputes/{key}" in links(lease)
+    assert any(f"/disputes?lease={dispute.lease}" in found.get("href", "") for found in lease.all("a"))
     assert f"/disputes/{key}" in links(read(world, f"/statements/{key}", lang))
     assert f"/disputes/{key}" not in links(Read(world.get("/disputes?state=open").text))
 

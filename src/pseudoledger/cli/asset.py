@@ -301,7 +301,10 @@ def count(desk: Desk, of: MineOption = None, limit: LimitOption = LIMIT) -> Shee
     columns = (
         _who(desk, "party", "party"),
         text("chip", "chip"),
-        *map(figure, ("total", "attested", "delivered", "declared", "registered", "elsewhere", "beyond")),
+        *map(
+            figure,
+            ("total", "attested", "delivered", "declared", "registered", "elsewhere", "gone", "beyond"),
+        ),
     )
     sheet = cut(f"Census as of {when(desk.now)} UTC", columns, rows, limit, empty="no chips are declared")
     said = "; ".join(f"{chip} {total:,}" for chip, total in sorted(totals.items()))

@@ -14,7 +14,7 @@ from pseudoledger.cli.claim import app, claim_columns, claim_row
 from pseudoledger.cli.command import JsonOption, LedgerOption, plain
 from pseudoledger.cli.desk import Desk, read_file
 from pseudoledger.cli.failure import CHECK_FAILED
-from pseudoledger.cli.find import did_of, find, party_name
+from pseudoledger.cli.find import did_of, find, party_name, unknown_of
 from pseudoledger.cli.nodes import NodeKeyOption, NodeOption, place_of
 from pseudoledger.cli.show import Column, Facts, Sheet, errors, present, when
 from pseudoledger.cli.values import instant
@@ -39,6 +39,7 @@ GateOption = Annotated[
     app,
     "check",
     examples=(
+        "pl claim check bob",
         "pl claim check bob --policy gate.toml",
         "pl claim check bob --policy gate.toml --lease L1 --json",
     ),
@@ -46,9 +47,7 @@ GateOption = Annotated[
 def check_counterparty(
     who: Annotated[str, typer.Argument(help="The counterparty: key name, did or label.", show_default=False)],
     *,
-    policy: Annotated[
-        Path, typer.Option("--policy", help="Your gate, a TOML file of requirements.", show_default=False)
-    ],
+    policy: GateOption = None,
     lease: Annotated[
         str | None, typer.Option("--lease", help="Check for this lease: its end and its place.")
     ] = None,
@@ -60,13 +59,17 @@ def check_counterparty(
     node_key: NodeKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what is attested about a counterparty, by whom, until when, and what is missing; exits 1 on refuse."""
+    """Say what is attested about a counterparty, by whom, until when, and what is missing; exits 1 on refuse.
+
+    Missing is what your gate asks for and nobody attests, or, without a gate, what the ledger does not know.
+    """
     with contextlib.closing(Desk(place_of(ledger, node, node_key))) as desk:
         occasion = Occasion(now=desk.now) if lease is None else _occasion(desk, find(desk, Lease, lease)[1])
         if until is not None:
             occasion = replace(occasion, until=instant(until, "--until"))
-        report = check(desk.book, load(desk, policy), did_of(desk, who, "COUNTERPARTY"), occasion)
-        present(_shown(desk, report), as_json=as_json)
+        gate = load(desk, policy) if policy is not None else None
+        report = check(desk.book, gate, did_of(desk, who, "COUNTERPARTY"), occasion)
+        present(_shown(desk, report, gated=gate is not None), as_json=as_json)
         if report.verdict == "refuse":
             raise typer.Exit(CHECK_FAILED)
 
@@ -103,7 +106,7 @@ def pass_gate(desk: Desk, path: Path, lease: Lease, other: str) -> None:
         errors(f"warning: {finding}")
 
 
-def _shown(desk: Desk, report: GateReport) -> Facts:
+def _shown(desk: Desk, report: GateReport, *, gated: bool) -> Facts:
     rows = [_row(item) for item in report.checks]
     attested = [claim_row(desk, item.id, item.claim) for item in report.found]
     columns = (
@@ -116,21 +119,22 @@ def _shown(desk: Desk, report: GateReport) -> Facts:
         Column(title="until", form=lambda row: row["until"][:10] if row["until"] else "-"),
         Column(title="missing", form=lambda row: "\n".join(row["missing"]) or "-", wide=True),
     )
-    sheets = (
-        Sheet(title="Required", columns=columns, rows=rows),
-        Sheet(title="Attested", columns=claim_columns(desk), rows=attested, empty="nothing"),
-    )
+    stands = Sheet(title="Attested", columns=claim_columns(desk), rows=attested, empty="nothing")
+    sheets = (Sheet(title="Required", columns=columns, rows=rows), stands) if gated else (stands,)
+    unknown = unknown_of(desk, report.subject)
     value = {
         "subject": report.subject,
         "as_of": desk.now,
-        "verdict": report.verdict,
+        "verdict": report.verdict if gated else None,
         "required": rows,
         "attested": attested,
+        "unknown": unknown,
     }
     facts = [
-        ("gate", report.verdict),
+        ("gate", report.verdict if gated else "none: --policy names the file of one"),
         ("as of", f"{when(desk.now)} UTC"),
         ("did", report.subject),
+        *(("not known", item["message"]) for item in unknown if not gated),
     ]
     title = f"Check of {party_name(desk, report.subject)}"
     return Facts(title=title, facts=facts, value=value, sheets=sheets)

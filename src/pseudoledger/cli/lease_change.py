@@ -13,14 +13,13 @@ from pseudoledger.cli.command import Act, Acting, acting
 from pseudoledger.cli.desk import Desk, read_file
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import find
-from pseudoledger.cli.lease import (
-    LeaseArgument,
+from pseudoledger.cli.lease import LeaseArgument, app
+from pseudoledger.cli.lease_draft import (
     LesseeNameOption,
     LessorNameOption,
     MandateOption,
     ValidOption,
     WorkloadOption,
-    app,
     lapses_at,
     reprice,
     shown_mandates,

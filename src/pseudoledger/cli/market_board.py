@@ -63,6 +63,12 @@ def board(
         others.append(item)
         offers += _offers(desk, book, search, order, item)
         demands += _demands(desk, book, search, order, item)
+    if order == "price":
+        # Our own come first where prices are equal; the newest of two ledgers cannot be compared.
+        offers.sort(key=lambda row: (row["lowest_micro"] is None, row["lowest_micro"] or 0))
+    elif order == "ends":
+        offers.sort(key=lambda row: row["payload"]["available"]["until"])
+        demands.sort(key=lambda row: row["payload"]["window"]["until"])
     now = desk.now
     value = {
         "as_of": now,

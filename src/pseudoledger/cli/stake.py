@@ -13,7 +13,7 @@ from pseudoledger.cli.evidence import document
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import did_of, find, find_any, party_name
 from pseudoledger.cli.invoice import invoice_lines
-from pseudoledger.cli.lease import lapses_at
+from pseudoledger.cli.lease_draft import lapses_at
 from pseudoledger.cli.listing import (
     LIMIT,
     AllOption,

@@ -215,7 +215,10 @@ def report(desk: Desk, programme: ProgrammeArgument) -> Facts:
         ),
         ("due back", sum_of(drawn.due_back_minor)),
         ("out", f"{sum_of(drawn.out_minor)} that holders could still use"),
-        ("capacity", f"{sum_of(drawn.capacity_minor)} that free offers of listed facilities could take in"),
+        (
+            "capacity",
+            f"{sum_of(drawn.capacity_minor)} that free offers of facilities with a class could take in",
+        ),
     ]
     note = (
         f"{SCARCITY}: {sum_of(drawn.short_minor)} are out beyond what could be redeemed"

@@ -1,7 +1,8 @@
 """A census of declared inventory: every chip counted once, at the strongest word that there is for it.
 
 What a party declares is the stock of its pools or, where that is more, the machines it has registered and holds.
-Machines that it owns and somebody else holds are counted there. Of that stock, from the strongest word down:
+Machines that it owns and somebody else holds are counted there, and so are those that it held while a pool stood
+and has handed on for good: a pool is declared once, and its machines may be sold. Of that stock, from the strongest word down:
 
 1. attested: seen by somebody else, in a chip_inventory claim in force (`documented` or `inspected`);
 2. delivered: handed over under leases of the pools and accepted by a lessee in so many words, at the time when
@@ -12,13 +13,14 @@ Machines that it owns and somebody else holds are counted there. Of that stock, 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.claims import IN_FORCE, standing
 from pseudoledger.contract.things import Delivery, Lease, MeteredLine, Offer, Pool, TermsInForce
-from pseudoledger.contract.things.asset import Asset
+from pseudoledger.contract.things.asset import Asset, Custody
 from pseudoledger.contract.things.claim import Claim
 
 
@@ -36,6 +38,8 @@ class Holding:
     """Chips in machines that it has registered or received and holds, by serial."""
     elsewhere: int
     """Chips in machines that it owns and others hold; they are counted there."""
+    gone: int
+    """Chips of its pools in machines that are neither its own nor with it any more; they are counted elsewhere."""
     beyond: int
     """Chips attested beyond what it declares: not counted."""
     attestors: tuple[str, ...]
@@ -43,11 +47,7 @@ class Holding:
 
 def census(book: Book, now: int) -> list[Holding]:
     """Count the inventory as of a time, by party and chip."""
-    pooled: dict[tuple[str, str], int] = defaultdict(int)
-    for _, pool in book.all(Pool):
-        for line in pool.lines.values():
-            if line.chip is not None:
-                pooled[pool.lessor, line.chip] += line.count
+    pooled, gone = _pooled(book)
     registered: dict[tuple[str, str], int] = defaultdict(int)
     elsewhere: dict[tuple[str, str], int] = defaultdict(int)
     for _, asset in book.all(Asset):
@@ -59,7 +59,7 @@ def census(book: Book, now: int) -> list[Holding]:
     found = []
     for party, chip in sorted({*pooled, *registered}):
         place = (party, chip)
-        total = max(pooled[place] - elsewhere[place], registered[place])
+        total = max(pooled[place] - gone[place] - elsewhere[place], registered[place])
         words = attested.get(place, {})
         seen = max(words.values(), default=0)
         by_others = min(seen, total)
@@ -74,11 +74,54 @@ def census(book: Book, now: int) -> list[Holding]:
                 declared=total - by_others - handed,
                 registered=registered[place],
                 elsewhere=elsewhere[place],
+                gone=gone[place],
                 beyond=max(0, seen - total),
                 attestors=tuple(sorted(words)),
             )
         )
     return found
+
+
+def _pooled(book: Book) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]]:
+    """Return, by party and chip, the stock of all pools, and what of it has been handed on for good.
+
+    A machine was of a pool that was declared while the party held it. One that the party registered itself was
+    there before, so an older pool counts too; one that it received was not.
+    """
+    stock: dict[tuple[str, str], list[list[int]]] = defaultdict(list)
+    for _, pool in book.all(Pool):
+        for line in pool.lines.values():
+            if line.chip is not None:
+                stock[pool.lessor, line.chip].append([pool.entry, line.count])
+    pooled = defaultdict(int, {place: sum(count for _, count in pools) for place, pools in stock.items()})
+    gone: dict[tuple[str, str], int] = defaultdict(int)
+    for place, came, went, count in sorted(_departures(book), key=lambda item: item[2]):
+        left = count
+        for pool_left in stock.get(place, ()):
+            if left and came < pool_left[0] < went:
+                taken = min(left, pool_left[1])
+                pool_left[1] -= taken
+                left -= taken
+        gone[place] += count - left
+    return pooled, gone
+
+
+def _departures(book: Book) -> Iterator[tuple[tuple[str, str], int, int, int]]:
+    """Yield ((party, chip), entry it came by or -1, entry it went by, chips) of machines that parties gave up."""
+    steps: dict[str, list[Custody]] = defaultdict(list)
+    for _, step in book.all(Custody):
+        steps[step.asset].append(step)
+    for ref, asset in book.all(Asset):
+        chain = sorted(steps[ref], key=lambda step: step.entry)
+        came = {chain[0].held_by: -1}
+        went: dict[str, int] = {}
+        for before, after in pairwise(chain):
+            came.setdefault(after.held_by, after.entry)
+            if not book.same_party(before.held_by, after.held_by):
+                went[before.held_by] = after.entry
+        for party, entry in went.items():
+            if not any(book.same_party(party, now) for now in (asset.held_by, asset.owned_by)):
+                yield (party, asset.chip), came[party], entry, asset.count
 
 
 def _attested(book: Book, now: int) -> dict[tuple[str, str], dict[str, int]]:

@@ -115,15 +115,16 @@ def read_policy(tree: Any) -> GatePolicy:
         ) from None
 
 
-def check(book: Book, policy: GatePolicy, subject: str, occasion: Occasion) -> GateReport:
-    """Hold a counterparty against the requirements of a gate."""
+def check(book: Book, policy: GatePolicy | None, subject: str, occasion: Occasion) -> GateReport:
+    """Hold a counterparty against the requirements of a gate; without one, say what is attested and allow all."""
     root = book.root_of(subject)
     found = tuple(
         Found(id=ref, claim=claim, standing=standing(book, claim, occasion.now))
         for ref, claim in claims_about(book, root)
     )
-    checks = tuple(_checked(book, item, found, occasion) for item in policy.require)
-    verdict = max((item.verdict for item in checks), key=lambda word: _WEIGHT[word])
+    required = policy.require if policy is not None else ()
+    checks = tuple(_checked(book, item, found, occasion) for item in required)
+    verdict: Verdict = max((item.verdict for item in checks), key=lambda word: _WEIGHT[word], default="allow")
     return GateReport(subject=root, verdict=verdict, checks=checks, found=found)
 
 

@@ -55,8 +55,12 @@ class ListedOffer:
 
     @property
     def lowest_micro(self) -> int | None:
-        """The lowest price per unit and hour among its lines; a fee once is none."""
-        prices = [line.rate.price_micro for line in self.lines if line.rate.price_micro is not None]
+        """The lowest price per unit and hour of its chips, or of all lines where none fits; a fee once is none.
+
+        What comes with chips is often free: its price says nothing of the offer's.
+        """
+        chips = [line for line in self.lines if line.line.chip is not None]
+        prices = [line.rate.price_micro for line in chips or self.lines if line.rate.price_micro is not None]
         return min(prices, default=None)
 
 
@@ -79,11 +83,14 @@ def fitting_lines(book: Book, key: str, offer: Offer, search: Search) -> list[Li
     if not _says(search, (key, offer.payload.number, offer.lessor, _label(book, offer.lessor), *said)):
         return []
     rates = {rate.line: rate for rate in tariff.lines}
-    return [
+    found = [
         ListedLine(line=line, rate=rates[line.id])
         for line in offer.payload.lines
         if (not search.chip or line.chip == search.chip) and _within(rates[line.id], search.price_micro)
     ]
+    # An offer of chips is as dear as its chips are, however cheap the cores and the memory beside them.
+    of_chips = any(line.chip is not None for line in offer.payload.lines)
+    return found if not of_chips or any(item.line.chip is not None for item in found) else []
 
 
 def demand_fits(book: Book, key: str, demand: Demand, search: Search) -> bool:

@@ -1,7 +1,8 @@
 """What a programme has come to: budget, vouchers, redemptions by centre, and where vouchers could be used.
 
 A voucher lowers a price; it makes no machine free. The report therefore sets what is out in vouchers against what
-the free offers of listed facilities could take in until the programme ends.
+the free offers of facilities that have a class could take in until the programme ends: by the programme's list, or by
+an attestor that it names. Offers that share the stock of a pool share it here too, the best paid first.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pseudoledger.contract.amounts import usage_net
+import msgspec
+
+from pseudoledger.contract.amounts import SECONDS_PER_HOUR
 from pseudoledger.contract.book import Book
+from pseudoledger.contract.claims import in_force, same_place
+from pseudoledger.contract.stock import peak
 from pseudoledger.contract.tables import Tables
-from pseudoledger.contract.things import Offer
+from pseudoledger.contract.things import Booking, Offer
 from pseudoledger.contract.things.voucher import Presentation, Programme, Voucher
 from pseudoledger.contract.vouchers import parts_of
 from pseudoledger.market.board import open_supplies
-from pseudoledger.market.supply import Supply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +69,7 @@ class ProgrammeReport:
     out_minor: int
     """What holders could still use: free, reserved and presented."""
     capacity_minor: int
-    """What the free offers of listed facilities could take in until they or the programme end."""
+    """What the free offers of facilities with a class could take in until they or the programme end."""
     centres: tuple[Centre, ...]
 
     @property
@@ -142,39 +146,57 @@ def centres_of(programme: Programme, presented: Iterable[Presentation]) -> tuple
 
 
 def _capacity(book: Book, tables: Tables, programme: Programme, now: int) -> int:
-    """Add up the vouchers' share of what free machines at listed facilities would cost until they end."""
+    """Add up the vouchers' share of what free machines at facilities with a class would cost until they end."""
     terms = programme.payload
-    shares = {item.facility_class: item.share_bps for item in terms.classes}
     micro = tables.micro_per_minor(terms.currency)
-    total = 0
+    found: list[tuple[int, Booking, str, int]] = []
     for supply in open_supplies(book, now):
         offer = book.get(Offer, supply.id)
         assert offer is not None, "the board shows offers of the book"
-        bps = _listed_share(book, programme, offer, shares)
-        seconds = min(supply.available.until_seconds, terms.period.until_seconds) - max(
-            now, supply.available.start_seconds
-        )
-        if bps is not None and supply.currency == terms.currency and seconds > 0:
-            total += _worth(supply, seconds, micro) * bps // 10_000
+        bps = _share_at(book, programme, supply.id, offer, now)
+        start = max(now, supply.available.start_seconds)
+        until = min(supply.available.until_seconds, terms.period.until_seconds)
+        if bps is None or supply.currency != terms.currency or until <= start:
+            continue
+        for line in supply.lines:
+            price = supply.rates[line.id].price_micro
+            if price is not None:
+                booking = Booking(
+                    lease="", line=line.id, source="", count=line.count, start=start, until=until
+                )
+                # Millionths for one unit for all of the time, of which vouchers cover a share.
+                worth = price * (until - start) * bps
+                place = f"{offer.payload.pool}/{line.pool_line}"
+                found.append((worth, booking, place, supply.free[line.pool_line]))
+    taken: dict[str, list[Booking]] = {}
+    total = 0
+    for worth, booking, place, free in sorted(found, key=lambda item: -item[0]):
+        others = taken.setdefault(place, [])
+        count = min(booking.count, free - peak(others, booking.start, booking.until))
+        if count > 0:
+            others.append(msgspec.structs.replace(booking, count=count))
+            total += worth * count // (SECONDS_PER_HOUR * micro * 10_000)
     return total
 
 
-def _worth(supply: Supply, seconds: int, micro_per_minor: int) -> int:
-    """Return what all that is free of an offer costs for so long; lines of one pool line share it."""
-    left, worth = dict(supply.free), 0
-    for line in supply.lines:
-        count = min(line.count, left.get(line.pool_line, 0))
-        left[line.pool_line] = left.get(line.pool_line, 0) - count
-        price = supply.rates[line.id].price_micro
-        if price is not None:
-            worth += usage_net(price, count * seconds, micro_per_minor)
-    return worth
+def _share_at(book: Book, programme: Programme, offer_id: str, offer: Offer, now: int) -> int | None:
+    """Return the share that vouchers may cover at the facility of an offer, or None where it has no class.
 
-
-def _listed_share(book: Book, programme: Programme, offer: Offer, shares: dict[str, int]) -> int | None:
-    at = offer.payload.facility
-    for listed in programme.payload.facilities:
+    The programme's list comes first; of several claims the one with the smallest share counts, as in `place_of`.
+    """
+    said, at = programme.payload, offer.payload.facility
+    shares = {item.facility_class: item.share_bps for item in said.classes}
+    for listed in said.facilities:
         there = listed.country in {None, at.country} and listed.subdivision in {None, at.subdivision}
         if there and book.same_party(listed.lessor, offer.lessor):
             return shares[listed.facility_class]
-    return None
+    believed = [did for did in said.facility_attestors if not book.same_party(did, offer.lessor)]
+    found = [
+        shares[attested.facility_class]
+        for _, claim in in_force(book, offer.lessor, believed, now, claim="facility")
+        if (attested := claim.payload.facility) is not None
+        and attested.facility_class in shares
+        and claim.payload.about in {None, offer_id}
+        and same_place(attested, at)
+    ]
+    return min(found, default=None)

@@ -78,6 +78,13 @@ def test_usage_and_deliveries_are_disputed_too(billed, capsys):
     account = shown(capsys, "pl lease statement L1 --json")
     assert account["lines"][0]["billed_seconds"] == 8 * 7 * 86_400 - 7_200
     capsys.readouterr()
+    (row,) = shown(capsys, "pl dispute list --all --json")
+    assert row.keys() == {
+        *("id", "number", "sort", "about", "by", "against", "arbiter"),
+        *("amount", "admitted", "awarded", "status", "until"),
+    }
+    dispute = shown(capsys, "pl dispute show D-1 --json")
+    assert {name: dispute[name] for name in row} == row
     do("pl dispute show D-1")
     assert "7,200 unit-seconds" in capsys.readouterr().out
     assert run(["dispute", "open", "D-2", "--delivery", "B1", "--reason", "quality", "--as", "bob"]) == 1

@@ -235,6 +235,26 @@ def test_reserve_release_and_revoke(office):
     office.verified()
 
 
+VOUCHER = {
+    *("id", "number", "entry", "programme", "programme_number", "issuer", "holder", "group", "currency"),
+    *("face_minor", "free_minor", "reserved_minor", "presented_minor", "redeemed_minor", "lapsed_minor"),
+    *("withdrawn_minor", "start", "until", "expires_at", "revoked_at", "status"),
+}
+
+
+def test_the_json_of_vouchers_keeps_its_fields(office):
+    (row,) = office.ask("voucher", "list", "--all")
+    shown = office.ask("voucher", "show", "V-1")
+    assert row.keys() == VOUCHER
+    assert shown.keys() == VOUCHER | {"presentations"}
+    assert {name: shown[name] for name in VOUCHER} == row
+    (programme,) = office.ask("voucher", "programme", "list")
+    assert programme.keys() == {
+        *("id", "entry", "issuer", "currency", "payload", "vouchers"),
+        *("issued_minor", "redeemed_minor", "withdrawn_minor", "left_minor"),
+    }
+
+
 def test_capacity_is_set_against_what_is_out(office):
     """All eight chips are leased: nobody could redeem what is out."""
     report = office.ask("voucher", "report", "PR-1")
@@ -249,6 +269,16 @@ def test_capacity_is_set_against_what_is_out(office):
     hours = 760 * 24 + 10 * 24 - 10 * 24
     assert report["capacity_minor"] == 8 * 2_235 * hours // 10 * 45 // 100
     assert "not with scarcity" not in office.pl("voucher", "report", "PR-1").out
+
+
+def test_offers_of_one_pool_are_counted_once(office):
+    office.pl("lease", "end", "L1", "--code", "1", "--as", "lab")
+    before = office.ask("voucher", "report", "PR-1")["capacity_minor"]
+    office.pl(
+        *("offer", "publish", "O2", "--pool", "P1", "--line", "h200=8@1.00/h", "--currency", "USD"),
+        *("--country", "CN", "--from", "2026-03-01", "--until", "2028-12-31", "--as", "centre"),
+    )
+    assert office.ask("voucher", "report", "PR-1")["capacity_minor"] == before > 0
 
 
 HEAD = "number,holder,face,from,until,remark\n"

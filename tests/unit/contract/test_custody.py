@@ -191,6 +191,33 @@ def test_a_machine_is_counted_where_it_is_held():
     assert counted(table, holder.lessor)[H100].registered == 8
 
 
+def test_a_machine_that_was_sold_is_counted_with_its_buyer_alone():
+    table = Table()
+    seller, buyer = Deal(table), Deal(table, name="2")
+    seller.offered()
+    owned(seller)
+    hand_over(seller, buyer.lessor, "sale")
+    found = counted(table, seller.lessor)[H100]
+    assert (found.total, found.gone, found.elsewhere) == (0, 8, 0)
+    assert counted(table, buyer.lessor)[H100].total == 8
+    # The buyer declares it in a pool of its own, and sells it on.
+    buyer.offered()
+    hand_over(seller, seller.stranger, "sale", who=buyer.lessor)
+    assert counted(table, buyer.lessor)[H100].total == 0
+    assert counted(table, seller.stranger)[H100].total == 8
+
+
+def test_a_pool_declared_before_a_machine_came_does_not_shrink_when_it_leaves():
+    table = Table()
+    owner, keeper = Deal(table), Deal(table, name="2")
+    keeper.offered()
+    owned(owner)
+    hand_over(owner, keeper.lessor, "storage")
+    hand_over(owner, owner.lessor, "return", who=keeper.lessor)
+    assert counted(table, keeper.lessor)[H100].total == 8
+    assert counted(table, keeper.lessor)[H100].gone == 0
+
+
 def test_machines_beyond_the_pools_count_too():
     deal = Deal()
     deal.table.act(deal.stranger, registered())

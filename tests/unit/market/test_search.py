@@ -157,3 +157,17 @@ def test_what_is_free(book):
     book.put(f"{'0' * 64}/c", Bookings(taken=(booking,)))
     assert free_of(book, row.offer, line, NOW) == 3
     assert free_of(book, row.offer, line, 12 * DAY) == 8
+
+
+def test_what_comes_free_with_chips_says_nothing_of_their_price():
+    made = Book(EmptyShelf())
+    dear = offer("DEAR", price=3_000_000, entry=1)
+    tree = dear.payload.model_dump(mode="json", by_alias=True, exclude_none=True)
+    tree["tariff"]["lines"][1] = {"line": "cpu", "basis": "metered", "price_micro": 0}
+    made.put(
+        "0" * 64, Offer(lessor="did:north", payload=OfferPublished.model_validate_json(dump(tree)), entry=1)
+    )
+    (found,) = list_offers(made, NOW)
+    assert found.lowest_micro == 3_000_000
+    assert list_offers(made, NOW, Search(price_micro=2_000_000)) == []
+    assert len(list_offers(made, NOW, Search(price_micro=3_000_000))) == 1

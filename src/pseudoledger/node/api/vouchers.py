@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from pseudoledger.contract.things.voucher import Programme, Voucher
+from pseudoledger.contract.things.voucher import Presentation, Programme, Voucher
 from pseudoledger.contract.vouchers import (
     ProgrammeStatus,
     VoucherStatus,
@@ -15,6 +16,7 @@ from pseudoledger.contract.vouchers import (
     programme_status,
     voucher_status,
 )
+from pseudoledger.market.voucher_report import centres_of
 from pseudoledger.node.api.failures import BAD_PARAMETERS, NOT_FOUND, ApiRoute
 from pseudoledger.node.api.items import tree_of
 from pseudoledger.node.api.listing import Listing, one, root_of
@@ -51,6 +53,19 @@ class ProgrammeItem(Model):
     until: Time
     entry: Entry
     payload: Tree
+
+
+class CentreItem(Model):
+    """What one lessor's facilities of one class have redeemed of a programme."""
+
+    lessor: Did
+    facility_class: str = Field(description="Class that the programme or its attestor gives the facility.")
+    name: str = Field(description="Name that the programme gives it, or nothing.")
+    redemptions: int = Field(description="How many.")
+    redeemed_minor: int = Field(description="What stands redeemed.")
+    settled_minor: int = Field(description="What the issuer has paid of it.")
+    unsettled_minor: int = Field(description="What it has still to pay.")
+    due_back_minor: int = Field(description="What is due back to it after a credit note or claw-back.")
 
 
 class VoucherItem(Model):
@@ -115,6 +130,19 @@ def _programmes(routes: APIRouter, node: Node) -> None:
         """Return one programme."""
         with node.reader.view() as view:
             return _programme(id, one(view, Programme, id), node.now())
+
+    @routes.get(
+        "/programmes/{id}/centres",
+        tags=["vouchers"],
+        summary="Redemptions of a programme by centre",
+        responses={**NOT_FOUND},
+    )
+    def centres(id: StatementId) -> list[CentreItem]:  # noqa: A002 - the name in the path
+        """Return what was redeemed of one programme by centre, the largest first."""
+        with node.reader.view() as view:
+            programme = one(view, Programme, id)
+            presented = [item for _, item in view.book.all(Presentation) if item.programme == id]
+            return [CentreItem(**asdict(centre)) for centre in centres_of(programme, presented)]
 
 
 def _vouchers(routes: APIRouter, node: Node) -> None:
