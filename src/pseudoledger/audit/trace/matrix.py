@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pseudoledger.audit.trace.anonymity import Candidate, Measures, measures, posterior, tally
+from pseudoledger.audit.trace.anonymity import (
+    STEP,
+    Candidate,
+    Measures,
+    measures,
+    posterior,
+    tally_of_steps,
+)
 from pseudoledger.audit.trace.scan import Scanner
 
 
@@ -42,12 +49,12 @@ def vantage_matrix(views: Sequence[View]) -> tuple[Row, ...]:
     """Return a row per view, in the order given: usually from who sees least to who sees most."""
     rows: list[Row] = []
     for view in views:
-        bits = view.scanner.scan(view.identity)
-        outcome = posterior(tally(bits))
+        steps = view.scanner.steps(view.identity)
+        outcome = posterior(tally_of_steps(steps))
         found = measures(outcome, identities=view.scanner.count)
         before = rows[-1].measures.entropy_bits if rows else found.entropy_bits
-        first = int(np.argmax(bits)) if bits.size else 0
-        best = outcome.candidate(first, float(bits[first])) if outcome.bits.size else None
+        first = int(np.argmax(steps))
+        best = outcome.candidate(first, int(steps[first]) / STEP) if outcome.bits.size else None
         rows.append(
             Row(
                 vantage=view.vantage,

@@ -14,6 +14,7 @@ from pseudoledger.audit.trace.anonymity import (
     posterior,
     rank,
     tally,
+    tally_of_steps,
 )
 from pseudoledger.errors import MalformedError
 
@@ -153,6 +154,15 @@ def test_the_credible_set_is_as_large_as_the_figure_says():
     bits = np.array([-3.0, NEVER, 2.0, -3.0, 0.5, -3.0, -8.0])
     assert len(credible_set(bits)) == figures(bits).credible
     assert list(credible_set(bits))[:2] == [2, 4]
+
+
+@given(st.lists(st.integers(-25_000_000, 25_000_000), max_size=40))
+def test_whole_steps_are_tallied_as_their_bits_are(steps):
+    never = np.iinfo(np.int32).min
+    by_steps = tally_of_steps(np.array([*steps, never, *steps[:3]], dtype=np.int32))
+    by_bits = tally(np.array([*steps, NEVER * 1e6, *steps[:3]]) / 1e6)
+    assert by_steps.bits.tolist() == by_bits.bits.tolist()
+    assert by_steps.counts.tolist() == by_bits.counts.tolist()
 
 
 def test_the_band_is_another_prior():
