@@ -16,11 +16,11 @@ from contextlib import ExitStack, closing
 
 import numpy as np
 
+from pseudoledger.audit.trace.beside import scanner_beside
 from pseudoledger.audit.trace.evaluate.guesses import guesses
 from pseudoledger.audit.trace.evaluate.measure import CAP, measure, owners
 from pseudoledger.audit.trace.evaluate.world import Seat, World, generate
 from pseudoledger.audit.trace.hard import CAP as DEFAULT_CAP
-from pseudoledger.audit.trace.scan import Scanner
 from pseudoledger.audit.trace.tracing import Traced, trace
 from pseudoledger.audit.trace.whole import exact_figures
 
@@ -82,11 +82,10 @@ def caps(seed: int, identities: int) -> list[str]:
 
 
 def vantages(seed: int, traced: Mapping[Seat, Traced]) -> str:
-    """Return the median H at every vantage point, under the prior of the one that sees most."""
-    prior = traced[Seat.AUDITOR].model.prior
+    """Return the median H at every vantage point, all held to the account of the one that sees most."""
     texts = []
     for one in traced.values():
-        scanner = Scanner(one.features, one.model, component=one.hard.component, prior=prior)
+        scanner = scanner_beside(one, traced[Seat.AUDITOR], seed=1)
         every = range(0, scanner.count, max(1, scanner.count // SCANNED))
         figures = exact_figures(scanner, every)
         texts.append(f"{np.median(figures.entropy_bits):.2f} ({figures.nobody.mean():.2f})")

@@ -1,7 +1,7 @@
 """The vantage matrix: how well one identity is hidden from each of several vantage points.
 
 Each vantage point has its own observations, features and model, and may number identities differently. They are to be
-compared under one prior: make their scanners with the same one. It is exact: one scan per vantage point.
+held to one account: make their scanners by `beside`. It is exact: one scan per vantage point.
 """
 
 from __future__ import annotations

@@ -62,8 +62,7 @@ class Scanner:
         """Make the tables.
 
         `component` is that of each identity by hard links (`hard.HardLinks.component`), int[N]. `prior` stands in for
-        the model's own (`TrainedModel.under`): vantage points are compared under one prior, since it is a fact of the
-        world and not of who looks. Raise MalformedError for a prior that is not between 0 and 1.
+        the model's own (`TrainedModel.under`): it is a fact of the world and not of who looks. Raise MalformedError for a prior that is not between 0 and 1.
         """
         if prior is not None and not 0.0 < prior < 1.0:
             raise MalformedError(
@@ -90,10 +89,7 @@ class Scanner:
 
     def steps(self, identity: int) -> Steps:
         """Return the same bits in steps of 10^-6, int32[N]; itself `NEVER`."""
-        total = np.zeros(self.count, dtype=np.int32)
-        room = np.empty_like(total)
-        for part in self._parts:
-            part.add(identity, total, room)
+        total = self.sums(identity)
         evidence = self._model.curve(total / STEP)
         evidence *= STEP
         np.rint(evidence, out=evidence)
@@ -102,6 +98,14 @@ class Scanner:
             joined = np.flatnonzero(self.component == self.component[identity])
             total[joined] = np.maximum(total[joined], _steps(self.hard_bits))
         total[identity] = NEVER
+        return total
+
+    def sums(self, identity: int) -> Steps:
+        """Return the summed likenesses of every candidate in steps, int32[N]: before calibration, without the prior."""
+        total = np.zeros(self.count, dtype=np.int32)
+        room = np.empty_like(total)
+        for part in self._parts:
+            part.add(identity, total, room)
         return total
 
     def bits_of(self, raw_bits: Reals) -> Reals:

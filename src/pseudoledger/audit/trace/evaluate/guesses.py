@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pseudoledger.audit.trace.anonymity import Reals, credible, posterior, tally
+from pseudoledger.audit.trace.beside import scanner_of
 from pseudoledger.audit.trace.evaluate.measure import owners
-from pseudoledger.audit.trace.scan import Scanner
 from pseudoledger.audit.trace.tracing import Traced
 
 EVERY = 5
@@ -41,7 +41,7 @@ def guesses(traced: Traced, *, seed: int, every: int = EVERY) -> Guesses:
     owner = owners(traced.observations)
     having = np.flatnonzero(np.bincount(owner)[owner] > 1)
     asked = np.random.default_rng(seed).permutation(having)[::every]
-    scanner = Scanner(traced.features, traced.model, component=traced.hard.component)
+    scanner = scanner_of(traced)
     found = [_one(scanner.scan(identity), owner == owner[identity]) for identity in asked.tolist()]
     return Guesses(
         first=statistics.fmean(one.first for one in found),
