@@ -16,12 +16,12 @@ import numpy as np
 from splink import DuckDBAPI
 
 from pseudoledger.audit.trace.anonymity import anonymity
+from pseudoledger.audit.trace.beside import scanner_beside, scanner_of
 from pseudoledger.audit.trace.clusters import THRESHOLD_BITS, components
 from pseudoledger.audit.trace.evaluate.world import Seat, World, generate
 from pseudoledger.audit.trace.matrix import View, vantage_matrix
 from pseudoledger.audit.trace.model import linker
 from pseudoledger.audit.trace.observations import Resources
-from pseudoledger.audit.trace.scan import Scanner
 from pseudoledger.audit.trace.tracing import Traced, trace
 from pseudoledger.audit.trace.whole import estimate, exact_figures, links_of
 from pseudoledger.bench.measure import Figure, at_most
@@ -40,15 +40,8 @@ def bench_trace(directory: Path, *, entries: int) -> Iterator[Figure]:
             seen = held.enter_context(generate(World(seed=1, identities=entries), seat))
             found.append((seat, trace(seen, seed=1)))
         traced = found[-1][1]
-        # Vantage points are set beside each other under one prior.
         views = [
-            View(
-                vantage=seat.value,
-                scanner=Scanner(
-                    one.features, one.model, component=one.hard.component, prior=traced.model.prior
-                ),
-                identity=0,
-            )
+            View(vantage=seat.value, scanner=scanner_beside(one, traced, seed=1), identity=0)
             for seat, one in found
         ]
         yield from _one(views, entries)
@@ -147,7 +140,7 @@ def _large(line: Connection[object, object], identities: int, limit: str, direct
         got = traced.features.connection.execute(
             "SELECT a, b, raw_bits FROM links ORDER BY a, b"
         ).fetchnumpy()
-        scanner = Scanner(traced.features, traced.model, component=traced.hard.component)
+        scanner = scanner_of(traced)
         found = estimate(scanner, links_of(scanner, got["a"], got["b"], got["raw_bits"]), seed=1)
         anonymity(0, scanner.scan(0), identities=identities)
         seconds = time.perf_counter() - start

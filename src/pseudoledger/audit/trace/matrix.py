@@ -1,7 +1,7 @@
 """The vantage matrix: how well one identity is hidden from each of several vantage points.
 
 Each vantage point has its own observations, features and model, and may number identities differently. They are to be
-compared under one prior: make their scanners with the same one. It is exact: one scan per vantage point.
+held to one account: make their scanners by `beside`. It is exact: one scan per vantage point.
 """
 
 from __future__ import annotations
@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pseudoledger.audit.trace.anonymity import Candidate, Measures, measures, posterior, tally
+from pseudoledger.audit.trace.anonymity import (
+    STEP,
+    Candidate,
+    Measures,
+    measures,
+    posterior,
+    tally_of_steps,
+)
 from pseudoledger.audit.trace.scan import Scanner
 
 
@@ -42,12 +49,12 @@ def vantage_matrix(views: Sequence[View]) -> tuple[Row, ...]:
     """Return a row per view, in the order given: usually from who sees least to who sees most."""
     rows: list[Row] = []
     for view in views:
-        bits = view.scanner.scan(view.identity)
-        outcome = posterior(tally(bits))
+        steps = view.scanner.steps(view.identity)
+        outcome = posterior(tally_of_steps(steps))
         found = measures(outcome, identities=view.scanner.count)
         before = rows[-1].measures.entropy_bits if rows else found.entropy_bits
-        first = int(np.argmax(bits)) if bits.size else 0
-        best = outcome.candidate(first, float(bits[first])) if outcome.bits.size else None
+        first = int(np.argmax(steps))
+        best = outcome.candidate(first, int(steps[first]) / STEP) if outcome.bits.size else None
         rows.append(
             Row(
                 vantage=view.vantage,

@@ -5,6 +5,9 @@ The same sums as the links that DuckDB predicts for blocked pairs (levels of `co
 made once when a `Scanner` is made; a scan then looks up and adds, without a loop over candidates. Cost per
 identity and comparison: a lookup of N values, for profiles a product of N rows, for sets the lists of who shares an
 item. What is made of the bits is `anonymity`'s.
+
+Bits are added as whole numbers of steps of 10^-6, so that no order of adding matters; places in tables are kept in as
+few bytes as hold them, since scans from several vantage points wait for memory more than they reckon.
 """
 
 from __future__ import annotations
@@ -14,8 +17,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pseudoledger.audit.trace.anonymity import Reals
-from pseudoledger.audit.trace.compare import levels_of_one
+from pseudoledger.audit.trace.anonymity import NEVER, STEP, Reals, Steps
+from pseudoledger.audit.trace.compare import Comparison, levels_of_one
 from pseudoledger.audit.trace.features import (
     DAY_MINUTES,
     Booleans,
@@ -29,7 +32,7 @@ from pseudoledger.audit.trace.features import (
 from pseudoledger.audit.trace.model import ROUND, TrainedComparison, TrainedModel
 from pseudoledger.errors import MalformedError
 
-Places = npt.NDArray[np.intp]
+Bands = npt.NDArray[np.uint8]
 
 RANGE_MAX = 1 << 16
 """Numbers spread wider than this are compared, not looked up: the table would not fit a processor's cache."""
@@ -40,8 +43,8 @@ HARD_BITS = 8.0
 class _Part(Protocol):
     """One comparison of one set of features: adds its bits for one identity to a vector over all."""
 
-    def add(self, identity: int, total: Reals, room: Reals) -> None:
-        """Add to `total` (float64[N]); `room` is float64[N] to work in."""
+    def add(self, identity: int, total: Steps, room: Steps) -> None:
+        """Add to `total` (int32[N]); `room` is int32[N] to work in."""
 
 
 class Scanner:
@@ -59,8 +62,7 @@ class Scanner:
         """Make the tables.
 
         `component` is that of each identity by hard links (`hard.HardLinks.component`), int[N]. `prior` stands in for
-        the model's own (`TrainedModel.under`): vantage points are compared under one prior, since it is a fact of the
-        world and not of who looks. Raise MalformedError for a prior that is not between 0 and 1.
+        the model's own (`TrainedModel.under`): it is a fact of the world and not of who looks. Raise MalformedError for a prior that is not between 0 and 1.
         """
         if prior is not None and not 0.0 < prior < 1.0:
             raise MalformedError(
@@ -72,6 +74,7 @@ class Scanner:
         self._alone = None if component is None else np.bincount(component)[component] == 1
         self.hard_bits = hard_bits
         self._model = model if prior is None else model.under(prior)
+        self._prior_steps = int(_steps(self._model.prior_bits))
         self._parts = tuple(_part(features, item) for item in model.comparisons)
 
     def scan(self, identity: int) -> Reals:
@@ -79,16 +82,30 @@ class Scanner:
 
         Candidates in the same component by hard links have `hard_bits` at least.
         """
-        total = np.zeros(self.count)
-        room = np.empty(self.count)
-        for part in self._parts:
-            part.add(identity, total, room)
-        np.round(total, ROUND, out=total)
-        total = self.bits_of(total)
+        steps = self.steps(identity)
+        bits = np.asarray(steps / STEP, np.float64)
+        bits[identity] = -np.inf
+        return bits
+
+    def steps(self, identity: int) -> Steps:
+        """Return the same bits in steps of 10^-6, int32[N]; itself `NEVER`."""
+        total = self.sums(identity)
+        evidence = self._model.curve(total / STEP)
+        evidence *= STEP
+        np.rint(evidence, out=evidence)
+        np.add(evidence, self._prior_steps, out=total, casting="unsafe")
         if self.component is not None and self._alone is not None and not self._alone[identity]:
             joined = np.flatnonzero(self.component == self.component[identity])
-            total[joined] = np.maximum(total[joined], self.hard_bits)
-        total[identity] = -np.inf
+            total[joined] = np.maximum(total[joined], _steps(self.hard_bits))
+        total[identity] = NEVER
+        return total
+
+    def sums(self, identity: int) -> Steps:
+        """Return the summed likenesses of every candidate in steps, int32[N]: before calibration, without the prior."""
+        total = np.zeros(self.count, dtype=np.int32)
+        room = np.empty_like(total)
+        for part in self._parts:
+            part.add(identity, total, room)
         return total
 
     def bits_of(self, raw_bits: Reals) -> Reals:
@@ -113,110 +130,138 @@ def _part(features: Features, item: TrainedComparison) -> _Part:
     return _Scalars(feature, data, item, rich)
 
 
-def _by_level(item: TrainedComparison, likeness: npt.NDArray[np.int64]) -> tuple[Reals, Reals]:
-    """Return the bits of each likeness: with a thin side, and with support on both."""
-    comparison = item.comparison
-    level = np.zeros(likeness.size, dtype=np.intp)
+def _steps(bits: npt.ArrayLike) -> Steps:
+    """Return bits as the nearest whole number of steps."""
+    return np.asarray(np.rint(np.multiply(bits, STEP)), np.int32)
+
+
+def _levels(comparison: Comparison, likeness: npt.NDArray[np.int64]) -> Bands:
+    """Return the level of each likeness, without the division by support."""
+    level = np.zeros(likeness.size, dtype=np.uint8)
     for threshold in comparison.thresholds:
         level += likeness <= threshold if comparison.is_distance else likeness >= threshold
-    bits = np.array(item.bits)
-    return bits[level], bits[level + comparison.bands] if comparison.support else bits[level]
+    return level
 
 
-class _Scalars:
-    """Numbers and times of day: bits by difference, in one table that is entered at the identity's own value.
+class _Worth:
+    """What levels are worth beside one identity: two stretches of bits, for thin and rich candidates, and one of 0.
 
-    The table has three stretches, for candidates that are thin, rich and unknown; the differences of a stretch run
-    from -R to R.
+    Levels are looked up first, a byte each, and then their bits: both tables stay in the processor's nearest cache.
     """
 
-    def __init__(self, feature: Feature, data: Scalar, item: TrainedComparison, rich: Booleans) -> None:
-        self._known = data.known
+    def __init__(self, item: TrainedComparison, known: Booleans, rich: Booleans) -> None:
+        bands = item.comparison.bands
+        bits = _steps(item.bits)
+        nothing = np.zeros(bands, dtype=np.int32)
+        self.stretch: Bands = (np.where(known, np.where(rich, 1, 0), 2) * bands).astype(np.uint8)
+        """uint8[N]: what is added to a candidate's level."""
         self._rich = rich
-        low = int(data.values[data.known].min(initial=0)) if data.known.any() else 0
-        self._value = np.where(data.known, data.values - low, 0).astype(np.intp)
-        self._range = int(self._value.max(initial=0)) + 1
-        apart = np.abs(np.arange(-self._range, self._range))
-        if feature.shape is Shape.CIRCULAR:
-            apart = np.minimum(apart, np.abs(DAY_MINUTES - apart))
-        thin, thick = _by_level(item, apart)
-        nothing = np.zeros(2 * self._range)
-        self._for_rich = np.concatenate((thin, thick, nothing))
-        self._for_thin = np.concatenate((thin, thin, nothing))
-        stretch = np.where(data.known, np.where(rich, 1, 0), 2)
-        self._place: Places = self._value + stretch * 2 * self._range
+        self._for_rich = np.concatenate((bits[:bands], bits[-bands:], nothing))
+        self._for_thin = np.concatenate((bits[:bands], bits[:bands], nothing))
 
-    def add(self, identity: int, total: Reals, room: Reals) -> None:
-        """Add the bits of each candidate's difference."""
-        if not self._known[identity]:
-            return
-        table = self._for_rich if self._rich[identity] else self._for_thin
-        np.take(table[self._range - self._value[identity] :], self._place, out=room, mode="clip")
+    def table(self, identity: int) -> Steps:
+        """Return the bits by stretch and level beside this identity."""
+        return self._for_rich if self._rich[identity] else self._for_thin
+
+    def add(self, identity: int, level: Bands, total: Steps, room: Steps) -> None:
+        """Add what each candidate's level is worth; the levels are used up."""
+        level += self.stretch
+        np.take(self.table(identity), level, out=room, mode="clip")
         total += room
 
 
+class _Scalars:
+    """Numbers and times of day: level by difference, in a table of -R to R that is entered at the identity's value."""
+
+    def __init__(self, feature: Feature, data: Scalar, item: TrainedComparison, rich: Booleans) -> None:
+        self._known = data.known
+        low = int(data.values[data.known].min(initial=0)) if data.known.any() else 0
+        value = np.where(data.known, data.values - low, 0)
+        self._range = int(value.max(initial=0)) + 1
+        self._value = value.astype(np.min_scalar_type(self._range))
+        apart = np.abs(np.arange(-self._range, self._range))
+        if feature.shape is Shape.CIRCULAR:
+            apart = np.minimum(apart, np.abs(DAY_MINUTES - apart))
+        self._level = _levels(item.comparison, apart)
+        self._worth = _Worth(item, data.known, rich)
+
+    def add(self, identity: int, total: Steps, room: Steps) -> None:
+        """Add the bits of each candidate's difference."""
+        if not self._known[identity]:
+            return
+        level = np.empty(total.size, dtype=np.uint8)
+        start = self._range - int(self._value[identity])
+        np.take(self._level[start:], self._value, out=level, mode="clip")
+        self._worth.add(identity, level, total, room)
+
+
 class _Profiles:
-    """Directions: bits by product, a whole number, again with stretches for thin, rich and unknown.
+    """Directions: level by product, a whole number.
 
     Kept by column and in 16 bits: an identity's direction has few columns that are not 0, and no product of two is
     above the largest square (Cauchy and Schwarz), about 127^2.
     """
 
     def __init__(self, data: Profile, item: TrainedComparison, rich: Booleans) -> None:
-        self._known, self._rich = data.known, rich
-        self._columns = np.ascontiguousarray(data.rows.T.astype(np.int16))
+        self._known = data.known
+        self._columns = np.ascontiguousarray(data.rows.T.astype(np.uint16))
         size = int(np.einsum("ij,ij->i", data.rows, data.rows).max(initial=0.0)) + 1
-        assert size <= np.iinfo(np.int16).max, "directions are longer than features makes them"
-        thin, thick = _by_level(item, np.arange(size))
-        nothing = np.zeros(size)
-        self._for_rich = np.concatenate((thin, thick, nothing))
-        self._for_thin = np.concatenate((thin, thin, nothing))
-        self._stretch: Places = np.where(data.known, np.where(rich, 1, 0), 2).astype(np.intp) * size
+        assert size <= np.iinfo(np.uint16).max, "directions are longer than features makes them"
+        self._level = _levels(item.comparison, np.arange(size))
+        self._worth = _Worth(item, data.known, rich)
 
-    def add(self, identity: int, total: Reals, room: Reals) -> None:
+    def add(self, identity: int, total: Steps, room: Steps) -> None:
         """Add the bits of each candidate's product."""
         if not self._known[identity]:
             return
-        table = self._for_rich if self._rich[identity] else self._for_thin
         own = self._columns[:, identity]
-        product = np.zeros(total.size, dtype=np.int16)
+        product = np.zeros(total.size, dtype=np.uint16)
         term = np.empty_like(product)
         for column in np.flatnonzero(own):
             np.multiply(self._columns[column], own[column], out=term)
             product += term
-        np.take(table, product + self._stretch, out=room, mode="clip")
-        total += room
+        level = np.empty(total.size, dtype=np.uint8)
+        np.take(self._level, product, out=level, mode="clip")
+        self._worth.add(identity, level, total, room)
 
 
 class _Sets:
-    """Sets: bits by the summed surprisal of what both have, counted from the lists of who has an item."""
+    """Sets: level by the summed surprisal of what both have, counted from the lists of who has an item.
+
+    Most share nothing: the bits of that are added to all, and put right for those who do.
+    """
 
     def __init__(self, data: Items, item: TrainedComparison, rich: Booleans) -> None:
-        self._data, self._rich = data, rich
+        self._data = data
         # No sum counts beyond the last threshold.
         self._top = max(item.comparison.thresholds)
-        thin, thick = _by_level(item, np.arange(self._top + 1))
-        nothing = np.zeros(self._top + 1)
-        self._for_rich = np.concatenate((thin, thick, nothing))
-        self._for_thin = np.concatenate((thin, thin, nothing))
-        stretch = np.where(data.known, np.where(rich, 1, 0), 2)
-        self._stretch: Places = (stretch * (self._top + 1)).astype(np.intp)
+        self._level = _levels(item.comparison, np.arange(self._top + 1))
+        self._worth = _Worth(item, data.known, rich)
 
-    def add(self, identity: int, total: Reals, room: Reals) -> None:
+    def add(self, identity: int, total: Steps, room: Steps) -> None:
         """Add the bits of what each candidate shares."""
         data = self._data
         if not data.known[identity]:
             return
-        table = self._for_rich if self._rich[identity] else self._for_thin
-        items = data.matrix.indices[data.matrix.indptr[identity] : data.matrix.indptr[identity + 1]]
-        sums = np.zeros(total.size, dtype=np.intp)
-        for item in items:
-            having = data.columns.indices[data.columns.indptr[item] : data.columns.indptr[item + 1]]
-            sums[having] += data.weights[item]
-        np.minimum(sums, self._top, out=sums)
-        sums += self._stretch
-        np.take(table, sums, out=room, mode="clip")
+        table, stretch = self._worth.table(identity), self._worth.stretch
+        np.take(table, stretch, out=room, mode="clip")
         total += room
+        bounds, held = data.columns.indptr, data.columns.indices
+        items = data.matrix.indices[data.matrix.indptr[identity] : data.matrix.indptr[identity + 1]]
+        if not items.size:
+            return
+        holders = [held[bounds[item] : bounds[item + 1]] for item in items]
+        sums = room
+        sums.fill(0)
+        for item, having in zip(items, holders, strict=True):
+            sums[having] += np.int32(data.weights[item])
+        # Who shares several items stands in several lists: what is put there is the same each time.
+        some = np.concatenate(holders)
+        shared, beside = self._level[np.minimum(sums[some], self._top)], stretch[some]
+        right = table[shared + beside]
+        right -= table[beside]
+        right += total[some]
+        total[some] = right
 
 
 class _Compared:
@@ -225,9 +270,9 @@ class _Compared:
     def __init__(self, features: Features, item: TrainedComparison) -> None:
         self._features, self._comparison = features, item.comparison
         # The last entry is that of level -1.
-        self._bits = np.array([*item.bits, 0.0])
+        self._bits = _steps([*item.bits, 0.0])
 
-    def add(self, identity: int, total: Reals, room: Reals) -> None:
+    def add(self, identity: int, total: Steps, room: Steps) -> None:
         """Add the bits of each candidate's level."""
         level = levels_of_one(self._features, self._comparison, identity)
         np.take(self._bits, level.astype(np.intp), out=room, mode="wrap")

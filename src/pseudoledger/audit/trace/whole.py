@@ -23,6 +23,7 @@ from pseudoledger.audit.trace.anonymity import (
     measures,
     posterior,
     tally,
+    tally_of_steps,
 )
 from pseudoledger.audit.trace.features import Booleans
 from pseudoledger.audit.trace.scan import Scanner
@@ -113,7 +114,8 @@ def exact_figures(scanner: Scanner, identities: Iterable[int]) -> Figures:
     """Scan each of these identities against all others."""
     asked = [int(identity) for identity in identities]
     found = [
-        measures(posterior(tally(scanner.scan(identity))), identities=scanner.count) for identity in asked
+        measures(posterior(tally_of_steps(scanner.steps(identity))), identities=scanner.count)
+        for identity in asked
     ]
     return _table(np.array(asked, dtype=np.int64), found)
 

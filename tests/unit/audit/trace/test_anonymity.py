@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from pseudoledger.audit.trace.anonymity import (
     Rest,
     anonymity,
+    credible,
     credible_set,
     measures,
     posterior,
     rank,
     tally,
+    tally_of_steps,
 )
 from pseudoledger.errors import MalformedError
 
@@ -155,6 +157,32 @@ def test_the_credible_set_is_as_large_as_the_figure_says():
     assert list(credible_set(bits))[:2] == [2, 4]
 
 
+def test_the_last_of_a_credible_set_belongs_to_it_to_the_degree_that_is_missing():
+    """First hits 3/4, 1/8, 1/32 of 29/32 in all: 0.8276 is held by one, 0.9655 by two."""
+    found = credible(posterior(tally(odds(3, 1, 1 / 3))))
+    assert found.size == 2
+    assert found.held == pytest.approx(28 / 29)
+    assert found.last == pytest.approx((0.9 - 24 / 29) / (4 / 29))
+
+
+def test_one_that_is_sure_is_a_set_by_itself_and_holds_more_than_was_asked():
+    found = credible(posterior(tally(odds(999, 1e-9))))
+    assert found.size == 1
+    assert found.held == pytest.approx(1.0)
+    assert found.last == pytest.approx(0.9)
+    nobody = credible(posterior(tally(np.array([NEVER]))))
+    assert (nobody.size, nobody.held, nobody.last) == (0, 0.0, 0.0)
+
+
+@given(st.lists(st.integers(-25_000_000, 25_000_000), max_size=40))
+def test_whole_steps_are_tallied_as_their_bits_are(steps):
+    never = np.iinfo(np.int32).min
+    by_steps = tally_of_steps(np.array([*steps, never, *steps[:3]], dtype=np.int32))
+    by_bits = tally(np.array([*steps, NEVER * 1e6, *steps[:3]]) / 1e6)
+    assert by_steps.bits.tolist() == by_bits.bits.tolist()
+    assert by_steps.counts.tolist() == by_bits.counts.tolist()
+
+
 def test_the_band_is_another_prior():
     bits = odds(3, 1, 1 / 3)
     result = anonymity(7, bits, ids=np.array([3, 4, 5]), identities=8)
@@ -245,5 +273,10 @@ def test_a_credible_set_holds_what_it_says_and_not_one_candidate_too_many(bits):
     wanted = 0.9 * (1 - result.nobody)
     held = [1 - math.prod(1 - p for p in chances[:size]) for size in range(len(chances) + 1)]
     if wanted > 1e-9:
+        found = credible(posterior(tally(np.array(bits))))
+        assert found.size == result.credible
+        assert found.held * (1 - result.nobody) == pytest.approx(held[found.size], abs=1e-9)
+        exact = held[found.size - 1] + found.last * (held[found.size] - held[found.size - 1])
+        assert exact == pytest.approx(wanted, abs=1e-9)
         assert held[result.credible] >= wanted - 1e-9
         assert held[result.credible - 1] <= wanted + 1e-9

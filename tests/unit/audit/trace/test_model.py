@@ -10,6 +10,7 @@ from pseudoledger.audit.trace.calibrate import CERTAIN_BITS, Curve, Scores, Unla
 from pseudoledger.audit.trace.candidates import CAPS, candidates
 from pseudoledger.audit.trace.clusters import cluster, components
 from pseudoledger.audit.trace.compare import comparisons
+from pseudoledger.audit.trace.evaluate.guesses import guesses
 from pseudoledger.audit.trace.evaluate.measure import measure, run
 from pseudoledger.audit.trace.evaluate.world import Seat, World, careful_world, generate
 from pseudoledger.audit.trace.features import features
@@ -227,6 +228,19 @@ def test_the_goals_hold_over_five_worlds():
     assert np.median([one.pairs.f1 / one.hard.f1 for one in found]) >= 1.8
     assert np.median([one.auc for one in found]) >= 0.86
     assert np.median([one.calibration.ece for one in found]) <= 0.05
+
+
+@pytest.mark.long
+def test_guesses_and_credible_sets_hold_over_five_worlds():
+    """From the counterparty's vantage point, over all candidates; medians."""
+    found = []
+    for seed in range(101, 106):
+        with generate(World(seed=seed), Seat.COUNTERPARTY) as seen:
+            found.append(guesses(run(seen, seed=seed), seed=seed))
+    assert np.median([one.first for one in found]) >= 0.45
+    assert 0.85 <= np.median([one.covered for one in found]) <= 0.95
+    # Whole sets hold what they say they hold.
+    assert abs(np.median([one.covered_whole - one.held for one in found])) <= 0.03
 
 
 def test_training_needs_candidates_only_to_have_been_written():

@@ -17,6 +17,7 @@ import msgspec
 
 from pseudoledger.audit.review.dossier import DisclosureUsed
 from pseudoledger.audit.review.reading import Progress, founding_of
+from pseudoledger.audit.trace.beside import scanner_beside
 from pseudoledger.audit.trace.clusters import THRESHOLD_BITS
 from pseudoledger.audit.trace.engine import DUCKDB, Engine
 from pseudoledger.audit.trace.fields import PublishedFields
@@ -37,7 +38,6 @@ from pseudoledger.audit.trace.report.overall import (
     self_tested,
     short_list,
 )
-from pseudoledger.audit.trace.scan import Scanner
 from pseudoledger.audit.trace.tracing import Traced, trace
 from pseudoledger.audit.trace.vantage import AUDITOR, PUBLIC, Vantage
 from pseudoledger.errors import MalformedError
@@ -175,12 +175,12 @@ def _report(  # noqa: PLR0917 - one step of both
 
     found = [traced(one) for one in seen]
     main = found[-1]
-    places = [_place(one, main.model.prior) for one in found]
+    places = [_place(one, main, asked.seed) for one in found]
     figures = [figures_of(place, asked.seed) for place in places]
     short = short_list(places[-1], plain(figures[-1]))
     chosen = asked.identities or furthest(short)
     details = Details(
-        places, [(statement, _place(traced(one), main.model.prior)) for statement, one in without]
+        places, [(statement, _place(traced(one), main, asked.seed)) for statement, one in without]
     )
     return values.TraceReport(
         looked=looked,
@@ -200,12 +200,12 @@ def _report(  # noqa: PLR0917 - one step of both
     )
 
 
-def _place(traced: Traced, prior: float) -> Place:
+def _place(traced: Traced, main: Traced, seed: int) -> Place:
     observations = traced.observations
     return Place(
         vantage=observations.source.vantage or observations.source.name,
         traced=traced,
-        scanner=Scanner(traced.features, traced.model, component=traced.hard.component, prior=prior),
+        scanner=scanner_beside(traced, main, seed=seed),
         published=PublishedFields(observations),
         names=observations.names(),
         labels=_labels(observations),
