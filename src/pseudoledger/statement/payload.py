@@ -59,7 +59,10 @@ def parse(raw: bytes, known: Mapping[tuple[str, int], Kind] = KINDS) -> Payload:
 
 
 def canonical_kind(raw: bytes, known: Mapping[tuple[str, int], Kind] = KINDS) -> Kind:
-    """Check form and limits of payload bytes and return their kind; the fields are not read."""
+    """Check canonical form, characters, depth and count of payload bytes and return their kind.
+
+    The fields are not read: names, and numbers that are no integers or lie beyond 2^53 - 1, are for `read_fields`.
+    """
     tree = _load(raw)
     key = (tree.get("type"), tree.get("v"))
     kind = known.get(key) if isinstance(key[0], str) and type(key[1]) is int else None  # type: ignore[arg-type]
