@@ -12,7 +12,8 @@ from pathlib import Path
 
 from pseudoledger.errors import StoreError
 from pseudoledger.ledger.database import DATABASE
-from pseudoledger.ledger.description import DESCRIPTION, sync_directory
+from pseudoledger.ledger.description import DESCRIPTION
+from pseudoledger.ledger.files import sync_directory
 from pseudoledger.ledger.store import Store
 
 

@@ -7,15 +7,13 @@ an earlier export wrote is not written again; full tiles never change and partia
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pseudoledger.errors import ConflictError, MalformedError, StoreCorrupt, StoreError
 from pseudoledger.ledger.checkpoint import Checkpoint, parse_checkpoint
-from pseudoledger.ledger.description import sync_directory
+from pseudoledger.ledger.files import write_durably
 from pseudoledger.ledger.note import NOTE_BYTES_MAX, parse_note
 from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tiles import (
@@ -134,18 +132,9 @@ def content_of(store: Store, resource: Tile | Bundle) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file whole and durably, readable for all."""
-    part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        sync_directory(path.parent)
+        write_durably(path, content)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise _unusable(path, error) from error
 
 

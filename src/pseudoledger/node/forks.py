@@ -13,7 +13,6 @@ decided on. So nothing but the file of the proof has to survive a crash.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,7 +37,7 @@ from pseudoledger.errors import (
     VerificationError,
 )
 from pseudoledger.ledger.checkpoint import Checkpoint, parse_checkpoint
-from pseudoledger.ledger.description import sync_directory
+from pseudoledger.ledger.files import write_durably
 from pseudoledger.ledger.fork import (
     PROOF_BYTES_MAX,
     BlockEntry,
@@ -326,16 +325,7 @@ def _read(path: Path, most: int) -> bytes | None:
 
 def _write(path: Path, raw: bytes) -> None:
     """Write a file whole and durably."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        sync_directory(path.parent)
+        write_durably(path, raw)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise StoreError(f"{path}: {error.strerror}", hint="check disk space and permissions") from error

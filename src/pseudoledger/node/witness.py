@@ -36,7 +36,7 @@ from pseudoledger.errors import (
 )
 from pseudoledger.identity.keys import Signer, did_from_key
 from pseudoledger.ledger.checkpoint import add_signatures, cosign
-from pseudoledger.ledger.description import sync_directory
+from pseudoledger.ledger.files import sync_directory
 from pseudoledger.ledger.fork import ForkProof, format_fork, verify_fork
 from pseudoledger.ledger.note import (
     SignedNote,
