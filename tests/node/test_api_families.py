@@ -7,22 +7,75 @@ from dataclasses import asdict
 import pytest
 from api_world import World
 
+from play import papers, vouchers
+from play.papers import DAY, HOUR
 from pseudoledger.contract.custody import custody_chain
 from pseudoledger.contract.derive import dispute_status
 from pseudoledger.contract.things.asset import Asset
 from pseudoledger.contract.things.dispute import Dispute
-from pseudoledger.contract.things.voucher import Programme, Voucher
-from pseudoledger.contract.vouchers import parts_of, programme_status, voucher_status
+from pseudoledger.contract.things.voucher import Presentation, Programme, Voucher
+from pseudoledger.contract.vouchers import parts_of, presentation_status, programme_status, voucher_status
 from pseudoledger.demo import city
+from pseudoledger.demo.handover import NEW_KEY
 
 API = "/api/v1"
 LISTS = {"programmes": Programme, "vouchers": Voucher, "assets": Asset, "disputes": Dispute}
+
+
+def present_twice(stage):
+    """The holder of the played voucher leases cores for one fee, and presents a part of it for that, twice."""
+    ((voucher, _),) = stage.registrar.book.all(Voucher)
+    start, until = stage.now, stage.now + 2 * DAY
+    line = {"id": "cores", "resource": "cpu_core", "count": 4}
+    pool = stage.act(city.CENTRE, papers.pool(number="P-9", lines=[line]))
+    tariff = {"currency": "USD", "lines": [{"line": "cores", "basis": "once", "fee_minor": 10_000}]}
+    offer = papers.offer(
+        pool,
+        number="O-9",
+        lines=[{**line, "pool_line": "cores"}],
+        tariff=tariff,
+        available=papers.period(start, until + 30 * DAY),
+    )
+    offered = stage.act(city.CENTRE, offer)
+    leased = {
+        **line,
+        "offer": offered,
+        "offer_line": "cores",
+        "purpose": "other",
+        "equivalence_ppm": 1_000_000,
+    }
+    terms = papers.terms(
+        stage.did(city.CENTRE),
+        stage.did(NEW_KEY),
+        offered,
+        lines=[leased],
+        tariff=tariff,
+        period=papers.period(start + HOUR, until + HOUR),
+    )
+    lease = stage.act(NEW_KEY, papers.proposal(terms, offered, start + HOUR, number="L-9"))
+    stage.act(city.CENTRE, papers.simple("lease.signed"), lease)
+    stage.now = start + HOUR
+    delivery = stage.act(city.CENTRE, papers.delivery(("cores", 4), number="D-9"), lease)
+    stage.act(NEW_KEY, papers.simple("delivery.accepted", delivery=delivery), lease)
+    bill = papers.invoice(
+        [papers.part_line("once", 10_000, line="cores")],
+        number="I-9",
+        start=start + HOUR,
+        until=until + HOUR,
+        contract=lease,
+        due=stage.now + 14 * DAY,
+        currency="USD",
+    )
+    invoice = stage.act(city.CENTRE, bill, lease)
+    for number in ("S-8", "S-9"):
+        stage.act(NEW_KEY, vouchers.presented(stage.did(city.CENTRE), invoice, 100, number), voucher)
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     made = World(tmp_path_factory.mktemp("api") / "month")
     stage = made.stage
+    present_twice(stage)
     (programme,) = [key for key, _ in stage.registrar.book.all(Programme)]
     period = {"from": "2026-06-20T00:00:00Z", "until": "2026-09-01T00:00:00Z"}
     for number, holder in (("V-2", city.LAB), ("V-3", "delta-cloud")):
@@ -118,6 +171,33 @@ def test_the_parts_of_a_voucher_make_up_its_face(world, book):
         assert {name: item[name] for name in given} == given
         assert item["status"] == voucher_status(voucher, world.stage.now)
     assert any(item["redeemed_minor"] for item in items)
+
+
+@pytest.mark.parametrize("sort", ["entry", "-entry"])
+@pytest.mark.parametrize("limit", [1, 500])
+def test_a_voucher_says_what_was_presented_of_it(world, book, sort, limit):
+    everything = sorted(book.all(Presentation), key=lambda pair: pair[1].entry, reverse=sort == "-entry")
+    seen = 0
+    for key, voucher in book.all(Voucher):
+        path = f"{API}/vouchers/{key}/presentations"
+        items = world.walk(path, limit=limit, sort=sort)
+        assert [item["id"] for item in items] == [ref for ref, held in everything if held.voucher == key]
+        assert sum(item["redeemed_minor"] for item in items) == voucher.redeemed_minor
+        for item in items:
+            held = book.get(Presentation, item["id"])
+            assert item["status"] == presentation_status(held, world.stage.now)
+            names = set(item) - {"id", "status"}
+            assert {name: item[name] for name in names} == {name: getattr(held, name) for name in names}
+            assert item in world.walk(path, status=item["status"])
+            assert item not in world.walk(path, status="released")
+        seen += len(items)
+    assert seen == len(everything) == 3
+
+
+def test_presentations_of_no_voucher_are_404(world):
+    assert world.get(f"{API}/vouchers/{'0' * 64}/presentations").status_code == 404
+    assert world.get(f"{API}/vouchers/x/presentations").status_code == 422
+    assert world.get(f"{API}/vouchers/{'0' * 64}/presentations", params={"status": "x"}).status_code == 422
 
 
 def test_vouchers_are_narrowed(world, book):

@@ -4,9 +4,11 @@ import pytest
 from api_world import World
 from pages_site import Read
 
+from pseudoledger.contract.account import lease_account
+from pseudoledger.contract.things import Lease
 from pseudoledger.contract.things.asset import Asset
 from pseudoledger.contract.things.dispute import Dispute
-from pseudoledger.contract.things.voucher import Programme, Voucher
+from pseudoledger.contract.things.voucher import Presentation, Programme, Voucher
 from pseudoledger.node.pages.language import CODES, language
 
 
@@ -57,6 +59,20 @@ def test_the_bar_of_a_voucher_is_as_long_as_its_face(world, lang):
     assert ends == sorted(ends, reverse=lang == "ar"), "in Arabic the bar runs from right to left"
     assert f"{voucher.redeemed_minor / 100:,.2f} USD" in page.whole
     assert f"/programmes/{voucher.programme}" in links(page)
+
+
+@pytest.mark.parametrize("lang", CODES)
+def test_a_lease_says_what_vouchers_cover_of_it(world, lang):
+    book = world.stage.registrar.book
+    covered = {item.lease for _, item in book.all(Presentation) if item.redeemed_minor}
+    label = language(lang).words["money.vouchers"]
+    for key, _ in book.all(Lease):
+        page = read(world, f"/leases/{key}", lang)
+        assert (label in page.whole) == (key in covered)
+        if key in covered:
+            minor = lease_account(book, key, world.stage.now).voucher_minor
+            assert f"{minor / 100:,.2f} USD" in page.whole.partition(label)[2]
+    assert covered
 
 
 def test_vouchers_are_narrowed_and_lead_from_their_holder(world):

@@ -15,7 +15,7 @@ from play import papers, quarrel
 from play.deal import WEEK
 from play.histories import random_histories
 from play.papers import DAY, HOUR, changed
-from play.table import Accepted
+from play.table import KEYS, Accepted
 from pseudoledger.contract.derive import (
     dispute_status,
     disputed_minor,
@@ -42,13 +42,19 @@ class Quarrel(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.deal = quarrel.quarrelsome().delivered()
-        self.table = self.deal.table
         self.counter = Counter()
         self.struck = Counter()
         """What went to the lessee, by invoice or report."""
         self.upheld = Counter()
         self.credited = Counter()
+
+    def set_out(self):
+        """Have the machines of the lease handed over that all is about."""
+        self.deal = self.lease_signed().delivered()
+        self.table = self.deal.table
+
+    def lease_signed(self):
+        return quarrel.quarrelsome().signed()
 
     @property
     def book(self):
@@ -72,6 +78,7 @@ class Quarrel(RuleBasedStateMachine):
 
     @initialize(act=st.sampled_from(["confirm", "contest", "wait"]))
     def begin(self, act):
+        self.set_out()
         self.report(0, 100)
         getattr(self, act)(0, 60)
         self.bill(0, 100)
@@ -119,9 +126,9 @@ class Quarrel(RuleBasedStateMachine):
         if invoice is None:
             return
         acts = (
-            (self.deal.lessee, papers.simple("invoice.accepted")),
-            (self.deal.lessee, papers.rejected(invoice.total_minor * share // 100)),
-            (self.deal.lessor, papers.simple("invoice.cancelled")),
+            (KEYS[invoice.payer], papers.simple("invoice.accepted")),
+            (KEYS[invoice.payer], papers.rejected(invoice.total_minor * share // 100)),
+            (KEYS[invoice.issuer], papers.simple("invoice.cancelled")),
         )
         self.attempt(*acts[pick % 7 % 3], ref)
 
@@ -142,7 +149,7 @@ class Quarrel(RuleBasedStateMachine):
         (line,) = invoice.lines
         tree = papers.credit([(line, net)], number=self.number("C"))
         changes = {"/tax_subtotals/0/tax_minor": tax, "/tax_minor": tax, "/total_minor": net + tax}
-        if self.attempt(self.deal.lessor, changed(tree, changes), ref):
+        if self.attempt(KEYS[invoice.issuer], changed(tree, changes), ref):
             self.credited[ref] += net + tax
 
     def pay(self, pick, share):
@@ -150,20 +157,22 @@ class Quarrel(RuleBasedStateMachine):
         if invoice:
             settles = [("invoice", ref, max(1, invoice.total_minor * share // 100))]
             tree = papers.payment(
-                self.deal.lessor.did, settles, reference=self.number("RF"), number=self.number("Z")
+                invoice.issuer, settles, reference=self.number("RF"), number=self.number("Z")
             )
-            self.attempt(self.deal.lessee, tree, None)
+            self.attempt(KEYS[invoice.payer], tree, None)
 
     def dispute(self, pick, share):
-        who = self.deal.lessor if pick % 4 == 0 else self.deal.lessee
         cls = (Invoice, Usage)[pick % 2]
         ref, thing = self.pick(cls, pick // 5)
         if thing is None:
             return
+        creditor, debtor = self.deal.lessor, self.deal.lessee
         if cls is Invoice:
+            creditor, debtor = KEYS[thing.issuer], KEYS[thing.payer]
             matter = quarrel.of_invoice(ref, max(1, thing.total_minor * share // 400))
         else:
             matter = quarrel.of_usage(ref, max(1, thing.chip_seconds * share // 400))
+        who = creditor if pick % 4 == 0 else debtor
         opened = self.attempt(who, quarrel.opened(matter, number=self.number("Q")), self.deal.lease)
         if opened and pick % 7:
             self.answer(pick // 11, share)
@@ -181,9 +190,8 @@ class Quarrel(RuleBasedStateMachine):
         ref, dispute = self.waiting("open", pick)
         if dispute is None:
             return
-        who = self.deal.lessor if dispute.against == self.deal.lessor.did else self.deal.lessee
         admitted = dispute.amount * share // 100 if pick % 3 == 0 else 0
-        if self.attempt(who, quarrel.answered(admitted), ref):
+        if self.attempt(KEYS[dispute.against], quarrel.answered(admitted), ref):
             self._settled(dispute, admitted, admitted)
 
     def decide(self, pick, share):
@@ -195,7 +203,9 @@ class Quarrel(RuleBasedStateMachine):
             self._settled(dispute, dispute.left, awarded)
 
     def _settled(self, dispute, part, given):
-        upheld = given if dispute.by == self.deal.lessor.did else part - given
+        invoice = self.book.get(Invoice, dispute.about)
+        creditor = invoice.issuer if invoice else self.deal.lessor.did
+        upheld = given if dispute.by == creditor else part - given
         self.upheld[dispute.about] += upheld
         self.struck[dispute.about] += part - upheld
 
@@ -261,7 +271,7 @@ class Quarrel(RuleBasedStateMachine):
             if item.payload.type == "invoice.issued":
                 invoice = self.book.get(Invoice, item.statement.id)
                 for line in item.payload.lines if invoice.state != "cancelled" else ():
-                    for report in line.reports:
+                    for report in line.reports or ():
                         billed[self.book.get(Usage, report).start] += (
                             line.quantity if len(line.reports) == 1 else 0
                         )

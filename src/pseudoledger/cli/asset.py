@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from pseudoledger.cli.command import Act, Acting, acting, group, reading
-from pseudoledger.cli.desk import Desk, read_file
+from pseudoledger.cli.desk import Desk
 from pseudoledger.cli.evidence import EvidenceOption, document
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import did_of, find, party_name
@@ -27,12 +26,12 @@ from pseudoledger.cli.listing import (
     text,
     things_of,
 )
+from pseudoledger.cli.machine_files import Line, digests, read_machines
 from pseudoledger.cli.show import Column, Facts, Row, Sheet, short, when
 from pseudoledger.cli.values import choice, pair
 from pseudoledger.contract.census import census
 from pseudoledger.contract.custody import custody_chain
 from pseudoledger.contract.things.asset import Asset
-from pseudoledger.statement.serials import serial_digest
 
 app = group("asset", "Machines: serials, custody, and a census.")
 APPS = (app,)
@@ -41,10 +40,16 @@ REASONS = ("sale", "lease", "repair", "relocation", "return", "storage", "other"
 CONDITIONS = ("intact", "opened", "damaged")
 COLUMNS = ("number", "maker", "serial", "chip", "count", "country")
 """Columns that a list of machines has to have; `subdivision` and `site` may stand beside."""
+MOVED = ("machine", "number")
+RECEIVED = ("machine", "country")
+"""The same of machines that are sent on, and signed for; `condition` may stand beside these too."""
 
 AssetArgument = Annotated[str, typer.Argument(help="Machine: id, prefix or number.", show_default=False)]
+OneAssetArgument = Annotated[
+    str | None, typer.Argument(help="Machine: id, prefix or number.", show_default=False)
+]
 CountryOption = Annotated[
-    str, typer.Option("--country", help="Where it is, ISO 3166-1 alpha-2.", show_default=False)
+    str | None, typer.Option("--country", help="Where it is, ISO 3166-1 alpha-2.", show_default=False)
 ]
 SubdivisionOption = Annotated[
     str | None, typer.Option("--subdivision", help="The same, closer, ISO 3166-2.", show_default=False)
@@ -80,9 +85,7 @@ def register(
         typer.Option("--chip", help="The chips in it: a row of the chip table.", show_default=False),
     ] = None,
     count: Annotated[int, typer.Option("--count", min=1, help="How many chips are in it.")] = 1,
-    country: Annotated[
-        str | None, typer.Option("--country", help="Where it is, ISO 3166-1 alpha-2.", show_default=False)
-    ] = None,
+    country: CountryOption = None,
     part: Annotated[
         list[str] | None, typer.Option("--part", help="MAKER=SERIAL of a chip in it; may be repeated.")
     ] = None,
@@ -95,50 +98,46 @@ def register(
     ] = None,
 ) -> list[Act]:
     """Name your machines, so that each is leased, moved and counted once."""
+    ledger = acting.desk.state.id
     if table is not None:
-        return [_registered(acting, row, (), None) for row in _rows(table)]
-    said = {"number": number, "--serial": serial, "--chip": chip, "--country": country}
+        lines = read_machines(table, COLUMNS)
+        named = digests(ledger, [(line["maker"], line["serial"]) for line in lines])
+        return [_registered(line, digest, (), None) for line, digest in zip(lines, named, strict=True)]
+    _need({"number": number, "--serial": serial, "--chip": chip, "--country": country})
+    (digest,) = digests(ledger, [pair(serial or "", "--serial", "nvidia=1650123456789")])
+    line = {
+        "number": number or "",
+        "chip": chip or "",
+        "count": str(count),
+        "country": country or "",
+        "subdivision": subdivision or "",
+        "site": site or "",
+    }
+    parts = digests(ledger, [pair(item, "--part", "nvidia=1323") for item in part or ()])
+    return [_registered(line, digest, parts, evidence)]
+
+
+def _need(said: dict[str, str | None]) -> None:
     missing = [name for name, value in said.items() if not value]
     if missing:
         raise WrongUse(f"say {', '.join(missing)}", hint="or give a file of machines: --csv machines.csv")
-    maker, digits = pair(serial or "", "--serial", "nvidia=1650123456789")
-    row = {
-        "number": number,
-        "maker": maker,
-        "serial": digits,
-        "chip": chip,
-        "count": str(count),
-        "country": country,
-        "subdivision": subdivision,
-        "site": site,
-    }
-    return [_registered(acting, row, tuple(part or ()), evidence)]
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    reader = csv.DictReader(io.StringIO(read_file(path).decode("utf-8")), strict=True)
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        raise WrongUse(f"{path}: the columns {', '.join(missing)} are missing", hint=",".join(COLUMNS))
-    return list(reader)
-
-
-def _registered(acting: Acting, row: dict[str, Any], parts: tuple[str, ...], evidence: Path | None) -> Act:
-    ledger = acting.desk.state.id
-    if not str(row["count"] or "").isdecimal():
+def _registered(row: Line, digest: str, parts: Iterable[str], evidence: Path | None) -> Act:
+    if not row["count"].isdecimal():
         raise WrongUse(f"machine {row['number']}: {row['count']!r} is no count of chips")
     tree: dict[str, Any] = {
         "type": "asset.registered",
         "number": row["number"],
-        "serial": serial_digest(ledger, row["maker"], row["serial"]),
+        "serial": digest,
         "chip": row["chip"],
         "count": int(row["count"]),
-        "parts": sorted(serial_digest(ledger, *pair(item, "--part", "nvidia=1323")) for item in parts),
+        "parts": sorted(parts),
         "country": row["country"],
         **{name: row[name] for name in ("subdivision", "site") if row.get(name)},
         **({"evidence": document(evidence)} if evidence is not None else {}),
     }
-    return Act(tree=tree, title=str(row["number"]), then=f"pl asset show {row['number']}")
+    return Act(tree=tree, title=row["number"], then=f"pl asset show {row['number']}")
 
 
 @acting(
@@ -147,30 +146,43 @@ def _registered(acting: Acting, row: dict[str, Any], parts: tuple[str, ...], evi
     examples=(
         "pl asset move S1 W1 --to bob --reason lease --as alice",
         "pl asset move S1 W2 --to carol --reason sale --evidence contract.pdf --as alice",
+        "pl asset move --csv sold.csv --to carol --reason sale --as alice",
     ),
 )
 def move(
     acting: Acting,
     *,
-    asset: AssetArgument,
-    number: Annotated[str, typer.Argument(help="Your number of the move.", show_default=False)],
+    asset: OneAssetArgument = None,
+    number: Annotated[str | None, typer.Argument(help="Your number of the move.", show_default=False)] = None,
     to: Annotated[
         str, typer.Option("--to", help="Who receives it: key name, did or label.", show_default=False)
     ],
     reason: Annotated[str, typer.Option("--reason", help=", ".join(REASONS) + ".", show_default=False)],
     evidence: EvidenceOption = None,
-) -> Act:
-    """Send a machine on, as its holder; you hold it until the receiver has signed for it."""
-    asset_id, thing = find(acting.desk, Asset, asset, party=acting.party)
+    table: Annotated[
+        Path | None,
+        typer.Option("--csv", help=f"Instead, a file of machines with the columns {', '.join(MOVED)}."),
+    ] = None,
+) -> list[Act]:
+    """Send machines on, as their holder; you hold each until the receiver has signed for it."""
     tree: dict[str, Any] = {
         "type": "asset.moved",
-        "number": number,
         "to": did_of(acting.desk, to, "--to"),
         "reason": choice(reason, "--reason", REASONS),
         **({"evidence": document(evidence)} if evidence is not None else {}),
     }
+    if table is None:
+        _need({"the machine": asset, "the number of the move": number})
+        lines = [{"machine": asset or "", "number": number or ""}]
+    else:
+        lines = read_machines(table, MOVED)
+    return [_moved(acting, tree, line) for line in lines]
+
+
+def _moved(acting: Acting, tree: dict[str, Any], line: Line) -> Act:
+    asset_id, thing = find(acting.desk, Asset, line["machine"], party=acting.party)
     then = f"the receiver signs: pl asset receive {thing.number} --country COUNTRY"
-    return Act(tree=tree, sub=asset_id, title=number, then=then)
+    return Act(tree={**tree, "number": line["number"]}, sub=asset_id, title=line["number"], then=then)
 
 
 @acting(
@@ -179,29 +191,44 @@ def move(
     examples=(
         "pl asset receive S1 --country FR --as bob",
         "pl asset receive S1 --country FR --condition damaged --site 'hall 4' --as bob",
+        "pl asset receive --csv arrived.csv --as bob",
     ),
 )
 def receive(
     acting: Acting,
     *,
-    asset: AssetArgument,
-    country: CountryOption,
+    asset: OneAssetArgument = None,
+    country: CountryOption = None,
     subdivision: SubdivisionOption = None,
     condition: Annotated[str, typer.Option("--condition", help=", ".join(CONDITIONS) + ".")] = "intact",
     site: SiteOption = None,
     evidence: EvidenceOption = None,
-) -> Act:
-    """Sign for a machine that was sent to you, and say where it is now."""
-    asset_id, thing = find(acting.desk, Asset, asset, party=acting.party)
+    table: Annotated[
+        Path | None,
+        typer.Option("--csv", help=f"Instead, a file of machines with the columns {', '.join(RECEIVED)}."),
+    ] = None,
+) -> list[Act]:
+    """Sign for machines that were sent to you, and say where they are now."""
+    common: Line = {"condition": condition, "subdivision": subdivision or "", "site": site or ""}
+    if table is None:
+        _need({"the machine": asset, "--country": country})
+        lines = [{"machine": asset or "", "country": country or ""}]
+    else:
+        lines = read_machines(table, RECEIVED)
+    said = [{**common, **{name: value for name, value in line.items() if value}} for line in lines]
+    return [_received(acting, line, evidence) for line in said]
+
+
+def _received(acting: Acting, line: Line, evidence: Path | None) -> Act:
+    asset_id, thing = find(acting.desk, Asset, line["machine"], party=acting.party)
     if thing.waiting is None:
-        raise WrongUse(f"machine {thing.number} is not on its way", hint=f"pl asset show {asset}")
+        raise WrongUse(f"machine {thing.number} is not on its way", hint=f"pl asset show {thing.number}")
     tree: dict[str, Any] = {
         "type": "asset.received",
         "move": thing.waiting.id,
-        "country": country,
-        "condition": choice(condition, "--condition", CONDITIONS),
-        **({"subdivision": subdivision} if subdivision else {}),
-        **({"site": site} if site else {}),
+        "country": line["country"],
+        "condition": choice(line["condition"], "condition", CONDITIONS),
+        **{name: line[name] for name in ("subdivision", "site") if line[name]},
         **({"evidence": document(evidence)} if evidence is not None else {}),
     }
     return Act(tree=tree, sub=asset_id, title=thing.number, then=f"pl asset show {thing.number}")

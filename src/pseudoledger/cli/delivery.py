@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -24,17 +25,19 @@ from pseudoledger.cli.listing import (
     things_of,
     time,
 )
+from pseudoledger.cli.machine_files import digests, read_machines
 from pseudoledger.cli.show import Column, Sheet
 from pseudoledger.cli.values import choice, pair
 from pseudoledger.contract.derive import delivery_answer
 from pseudoledger.contract.things import Delivery, Lease, TermsInForce
 from pseudoledger.statement.kinds.lease import Terms
-from pseudoledger.statement.serials import serial_digest
 
 app = group("delivery", "Deliveries: machines handed over.")
 APPS = (app,)
 
 REASONS = ("not_reachable", "wrong_hardware", "wrong_count", "below_spec", "other")
+SERIALS = ("maker", "serial")
+"""Columns that a file of delivered machines has to have; a file of `pl asset register --csv` has them."""
 
 DeliveryArgument = Annotated[str, typer.Argument(help="Delivery: id, prefix or number.", show_default=False)]
 
@@ -46,6 +49,7 @@ DeliveryArgument = Annotated[str, typer.Argument(help="Delivery: id, prefix or n
         "pl delivery offer L1 B1 --as alice",
         "pl delivery offer L1 B2 --line h100=2 --evidence handover.pdf --as alice",
         "pl delivery offer L1 B3 --line h100=1 --serial nvidia=1650123456789 --as alice",
+        "pl delivery offer L1 B4 --line h100=480 --csv batch-4.csv --as alice",
     ),
 )
 def offer(
@@ -63,18 +67,22 @@ def offer(
             "--serial", help="MAKER=SERIAL of a machine: only its slow hash is published; repeatable."
         ),
     ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option("--csv", help=f"A file of such machines with the columns {', '.join(SERIALS)}."),
+    ] = None,
 ) -> Act:
     """Say, as the lessor, that machines are ready."""
     lease_id, thing = find(acting.desk, Lease, lease, party=acting.party)
     terms = newest_terms(acting.desk, thing)
+    machines = [pair(item, "--serial", "nvidia=1650123456789") for item in serial or ()]
+    if table is not None:
+        machines += [(row["maker"], row["serial"]) for row in read_machines(table, SERIALS)]
     tree: dict[str, Any] = {
         "type": "delivery.offered",
         "number": number,
         "lines": _lines(terms, line),
-        "serials": sorted(
-            serial_digest(acting.desk.state.id, *pair(item, "--serial", "nvidia=1650123456789"))
-            for item in serial or ()
-        ),
+        "serials": sorted(digests(acting.desk.state.id, machines)),
     }
     if evidence is not None:
         tree["evidence"] = document(evidence)

@@ -1,12 +1,17 @@
 """A dispute by the command line, with a thousand statements of others around it; the how-to page runs as it stands."""
 
 import json
+import os
+import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from crowd import commands, crowd, do, found, verified
 
 from pseudoledger.cli.main import run
+
+DAY = 86_400
 
 
 @pytest.fixture
@@ -32,6 +37,36 @@ def shown(capsys, line):
     capsys.readouterr()
     do(line)
     return json.loads(capsys.readouterr().out)
+
+
+def whole_dispute(dispute, report):
+    """Everything that `dispute show` says as JSON of a dispute that was decided whole for the lessee."""
+    ids = {"id": dispute["id"], "lease": report["lease"], "about": report["id"]}
+    parties = {side: dispute[side] for side in ("by", "against", "arbiter")}
+    assert all(re.fullmatch(r"did:key:z6Mk\w+", did) for did in parties.values())
+    assert len(set(parties.values())) == 3
+    assert re.fullmatch(r"[0-9a-f]{64}", dispute["id"])
+    now = int(datetime.fromisoformat(os.environ["PSEUDOLEDGER_NOW"]).timestamp())
+    return {
+        **ids,
+        **parties,
+        "number": "D-1",
+        "sort": "usage",
+        "reason": "downtime",
+        "amount": 7_200,
+        "admitted": 0,
+        "awarded": 7_200,
+        "status": "decided",
+        "state": "decided",
+        "opened_at": now,
+        "answer_by": now + 7 * DAY,
+        "decide_within": 21 * DAY,
+        "answered_at": now,
+        "decide_by": now + 21 * DAY,
+        "closed_at": now,
+        "until": None,
+        "entry": dispute["entry"],
+    }
 
 
 def confirm_and_bill(capsys):
@@ -85,6 +120,7 @@ def test_usage_and_deliveries_are_disputed_too(billed, capsys):
     }
     dispute = shown(capsys, "pl dispute show D-1 --json")
     assert {name: dispute[name] for name in row} == row
+    assert dispute == whole_dispute(dispute, report)
     do("pl dispute show D-1")
     assert "7,200 unit-seconds" in capsys.readouterr().out
     assert run(["dispute", "open", "D-2", "--delivery", "B1", "--reason", "quality", "--as", "bob"]) == 1

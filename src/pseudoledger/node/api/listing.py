@@ -11,7 +11,7 @@ from pseudoledger.contract.book import decode, sort_name
 from pseudoledger.contract.things import Demand, Invoice, Lease, Offer, Thing
 from pseudoledger.contract.things.asset import Asset
 from pseudoledger.contract.things.dispute import Dispute
-from pseudoledger.contract.things.voucher import Programme, Voucher
+from pseudoledger.contract.things.voucher import Presentation, Programme, Voucher
 from pseudoledger.ledger import query
 from pseudoledger.ledger.query import ThingRow
 from pseudoledger.node.api.failures import Absent
@@ -33,6 +33,7 @@ OPENED_BY: dict[type[Thing], str] = {
     Demand: "demand.published",
     Programme: "programme.declared",
     Voucher: "voucher.issued",
+    Presentation: "voucher.presented",
     Asset: "asset.registered",
     Dispute: "dispute.opened",
 }

@@ -1,4 +1,4 @@
-"""Programmes and their vouchers: models, lists in pages, and one by its id."""
+"""Programmes, their vouchers and what was presented of these: models, lists in pages, and one by its id."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pydantic import Field
 
 from pseudoledger.contract.things.voucher import Presentation, Programme, Voucher
 from pseudoledger.contract.vouchers import (
+    PresentationStatus,
     ProgrammeStatus,
     VoucherStatus,
     parts_of,
+    presentation_status,
     programme_status,
     voucher_status,
 )
@@ -92,11 +94,42 @@ class VoucherItem(Model):
     entry: Entry
 
 
+class PresentationItem(Model):
+    """A part of a voucher offered in payment of an invoice, and what came of it."""
+
+    id: Id
+    status: PresentationStatus = Field(
+        description="due back where the lessor owes the issuer; settled where neither owes the other."
+    )
+    voucher: Id
+    programme: Id
+    issuer: Did
+    holder: Did
+    lessor: Did
+    lease: Id
+    invoice: Id
+    currency: CurrencyCode
+    amount_minor: int = Field(description="What was presented; once redeemed, what was redeemed at first.")
+    redeemed_minor: int = Field(description="What stands redeemed.")
+    credited_minor: int = Field(description="What credit notes gave back to the issuer.")
+    clawed_back_minor: int = Field(description="What the issuer took back.")
+    settled_minor: int = Field(description="What the issuer has paid the lessor, less what came back.")
+    unsettled_minor: int = Field(description="What the issuer has still to pay.")
+    due_back_minor: int = Field(description="What the lessor owes the issuer.")
+    facility_class: str | None = Field(description="Class of the facility when it was redeemed.")
+    share_bps: int = Field(description="Share of the invoice that the programme lets vouchers cover there.")
+    presented_at: Time
+    expires_at: Time = Field(description="When it lapses unless it is redeemed.")
+    redeemed_at: int | None
+    entry: Entry
+
+
 def router(node: Node) -> APIRouter:
     """Return the routes of these lists."""
     routes = APIRouter(route_class=ApiRoute, responses={**BAD_PARAMETERS})
     _programmes(routes, node)
     _vouchers(routes, node)
+    _presentations(routes, node)
     return routes
 
 
@@ -181,6 +214,36 @@ def _vouchers(routes: APIRouter, node: Node) -> None:
             return _voucher(id, one(view, Voucher, id), node.now())
 
 
+def _presentations(routes: APIRouter, node: Node) -> None:
+    @routes.get(
+        "/vouchers/{id}/presentations",
+        tags=["vouchers"],
+        summary="What was presented of a voucher",
+        responses={**NOT_FOUND},
+    )
+    def presentations(
+        *,
+        id: StatementId,  # noqa: A002 - the name in the path
+        cursor: Cursor = None,
+        limit: Limit = 50,
+        sort: Sort = "-entry",
+        status: Annotated[
+            PresentationStatus | None, Query(description="Only those that stand so now.")
+        ] = None,
+    ) -> Page[PresentationItem]:
+        """List what was offered of one voucher in payment of invoices, and what came of it."""
+        now = node.now()
+        with node.reader.view() as view:
+            one(view, Voucher, id)
+
+            def keep(_key: str, presented: Presentation) -> bool:
+                return presented.voucher == id and (
+                    status is None or presentation_status(presented, now) == status
+                )
+
+            return Listing(view, now, limit).by_entry(Presentation, sort, cursor, keep, _presentation)
+
+
 def _programme(key: str, thing: Programme, now: int) -> ProgrammeItem:
     """Return a programme as of a time."""
     said = thing.payload
@@ -226,5 +289,34 @@ def _voucher(key: str, thing: Voucher, now: int) -> VoucherItem:
         until=thing.until,
         expires_at=thing.expires_at,
         revoked_at=thing.revoked_at,
+        entry=thing.entry,
+    )
+
+
+def _presentation(key: str, thing: Presentation, now: int) -> PresentationItem:
+    """Return a presentation as of a time."""
+    return PresentationItem(
+        id=key,
+        status=presentation_status(thing, now),
+        voucher=thing.voucher,
+        programme=thing.programme,
+        issuer=thing.issuer,
+        holder=thing.holder,
+        lessor=thing.lessor,
+        lease=thing.lease,
+        invoice=thing.invoice,
+        currency=thing.currency,
+        amount_minor=thing.amount_minor,
+        redeemed_minor=thing.redeemed_minor,
+        credited_minor=thing.credited_minor,
+        clawed_back_minor=thing.clawed_back_minor,
+        settled_minor=thing.settled_minor,
+        unsettled_minor=thing.unsettled_minor,
+        due_back_minor=thing.due_back_minor,
+        facility_class=thing.facility_class,
+        share_bps=thing.share_bps,
+        presented_at=thing.presented_at,
+        expires_at=thing.expires_at,
+        redeemed_at=thing.redeemed_at,
         entry=thing.entry,
     )
