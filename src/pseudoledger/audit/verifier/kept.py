@@ -52,13 +52,23 @@ def parse_kept(raw: bytes, place: str) -> Kept:
             return Kept(
                 place=place, origin=receipt.origin, size=receipt.tree_size, root=None, receipt=receipt
             )
-        note = parse_note(raw)
-        said = parse_checkpoint(note.text)
+        return parse_published(raw, place)
     except MalformedError as error:
         raise MalformedError(
             f"{place} is neither a checkpoint, nor a receipt, nor a line that verify printed: {error.message}",
             code=error.code,
         ) from None
+
+
+def parse_published(raw: object, place: str) -> Kept:
+    """Read a checkpoint that the ledger stores to be published: a signed note and nothing else.
+
+    Raises MalformedError; a line or a receipt would agree with the ledger and be no checkpoint to its readers.
+    """
+    if not isinstance(raw, bytes):
+        raise MalformedError("is not stored as bytes", code="checkpoint.form")
+    note = parse_note(raw)
+    said = parse_checkpoint(note.text)
     return Kept(place=place, origin=said.origin, size=said.size, root=said.root, note=note)
 
 

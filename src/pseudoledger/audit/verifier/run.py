@@ -12,7 +12,14 @@ from types import MappingProxyType
 from pseudoledger.audit.verifier.chain import LATE_SECONDS, Chain
 from pseudoledger.audit.verifier.checks import Checks
 from pseudoledger.audit.verifier.entries import CHUNK, Basis, Chunk, Mark, read_raw
-from pseudoledger.audit.verifier.kept import Kept, check_kept, format_line, parse_kept, weigh_cosignatures
+from pseudoledger.audit.verifier.kept import (
+    Kept,
+    check_kept,
+    format_line,
+    parse_kept,
+    parse_published,
+    weigh_cosignatures,
+)
 from pseudoledger.audit.verifier.replay import Replay, ReplayShelf
 from pseudoledger.audit.verifier.report import (
     FAULTS_MAX,
@@ -264,7 +271,7 @@ class _Run:
             raw = stored_checkpoint(self._db, name)
             try:
                 if raw is not None:
-                    found.append(parse_kept(raw, place))
+                    found.append(parse_published(raw, place))
                 elif name == "checkpoint":
                     self.faults.append(Fault(code="stored.checkpoint", place=place, message="is missing"))
             except MalformedError as error:
