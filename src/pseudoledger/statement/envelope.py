@@ -14,6 +14,7 @@ import msgspec
 
 from pseudoledger.errors import MalformedError
 from pseudoledger.identity.keys import Signer, verify
+from pseudoledger.statement.cbor import REFUSED_TAGS
 from pseudoledger.statement.kinds import Payload
 from pseudoledger.statement.payload import serialise
 
@@ -275,7 +276,13 @@ def _decode_any(raw: bytes) -> Statement:
 
 def _cbor(raw: bytes, code: str) -> object:
     try:
-        return cbor2.loads(raw, max_depth=4, allow_indefinite=False, allow_duplicate_keys=False)
+        return cbor2.loads(
+            raw,
+            semantic_decoders=REFUSED_TAGS,
+            max_depth=4,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+        )
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
         raise MalformedError(f"not CBOR: {error}", code=code) from None
 
