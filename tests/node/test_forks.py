@@ -60,7 +60,12 @@ def held(told, url, copy):
             mirror.once()
         assert mirror.forks.names() == (name,)
     assert entries(copy) == before
-    assert verify(copy).verdict is not None
+    report = verify(copy)
+    assert report.verdict is Verdict.VALID
+    assert any(f"forks/{name} proves" in text for text in report.warnings)
+    (copy / "forks" / "else.json").write_bytes(b"{}")
+    assert verify(copy).warnings == report.warnings, "what proves nothing is nothing to warn of"
+    (copy / "forks" / "else.json").unlink()
     return (copy / "forks" / name).read_bytes()
 
 

@@ -1,5 +1,6 @@
 """What verify says about sound ledgers, forged ones, and things kept outside."""
 
+import itertools
 import json
 import os
 import random
@@ -27,7 +28,7 @@ from small_ledger import (
 from play import Deal, Table
 from pseudoledger.audit.verifier import Verdict, verify
 from pseudoledger.audit.verifier.replay import Replay, ReplayShelf
-from pseudoledger.audit.verifier.report import FAULTS_MAX
+from pseudoledger.audit.verifier.report import FAULTS_MAX, at_entry
 from pseudoledger.bench.workload import Load
 from pseudoledger.contract.things import Invoice
 from pseudoledger.demo.play import play
@@ -376,6 +377,19 @@ def test_all_findings_are_bounded_and_in_order(small, tmp_path):
     }
     assert len(report.faults) <= FAULTS_MAX
     assert len(verify(target).faults) == 1
+
+
+def test_what_the_rules_refuse_in_one_block_is_bounded(small, monkeypatch):
+    def judge(_self, rows, _now):
+        for number, (index, _) in enumerate(itertools.cycle(list(rows))):
+            assert number < 10 * FAULTS_MAX, "all that there is would be kept in memory"
+            yield at_entry(index, f"endless.{number}", "is refused once more")
+
+    monkeypatch.setattr(Replay, "judge", judge)
+    for all_findings in (False, True):
+        report = verify(small.directory, all_findings=all_findings)
+        assert report.verdict is Verdict.BROKEN
+        assert len(report.faults) == (FAULTS_MAX if all_findings else 1)
 
 
 def test_a_file_that_is_no_database_and_one_with_a_broken_page(small, tmp_path):

@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from pseudoledger.audit.verifier.chain import LATE_SECONDS, Chain
 from pseudoledger.audit.verifier.report import Fault
 from pseudoledger.errors import InvalidProof, InvalidSignature, MalformedError, VerificationError
 from pseudoledger.identity.keys import key_from_did
 from pseudoledger.ledger.checkpoint import log_key, parse_checkpoint
+from pseudoledger.ledger.fork import PROOF_BYTES_MAX, parse_fork, verify_fork
 from pseudoledger.ledger.note import SignedNote, cosignature_time, decode_base64, parse_note, verify_note
 from pseudoledger.ledger.receipt import Receipt, SignedHead, decode_receipt, verify_head
 from pseudoledger.ledger.tree import hash_leaf, root_from_inclusion
 
 _LINE = re.compile(rb"(\S{1,200}) ([1-9][0-9]{0,18}) ([A-Za-z0-9+/]{43}=)\n?")
+
+FORKS_MAX = 256
+"""Most fork proofs beside a ledger that are looked at: as many as a mirror keeps."""
 
 ReadEntry = Callable[[int], bytes | None]
 """Returns the bytes of an entry."""
@@ -125,6 +130,23 @@ def weigh_cosignatures(kept: Kept, chain: Chain) -> list[str]:
         for name, time in said
         if time is not None and sealed - time > LATE_SECONDS
     ]
+
+
+def fork_warnings(directory: Path, chain: Chain) -> Iterator[str]:
+    """Say which fork proofs lie beside the ledger and hold: this copy may be sound, and another one be too."""
+    folder = directory / "forks"
+    for path in sorted(folder.glob("*.json"))[:FORKS_MAX]:
+        try:
+            with path.open("rb") as file:
+                proven = verify_fork(parse_fork(file.read(PROOF_BYTES_MAX + 1)), chain.keys())
+        except (OSError, MalformedError, VerificationError):
+            continue
+        sizes = (proven.size1, proven.size2)
+        if proven.origin == chain.link.origin and proven.keys == tuple(map(chain.key_at, sizes)):
+            yield (
+                f"forks/{path.name} proves that this ledger's key signed two histories: trees of {sizes[0]} and"
+                f" {sizes[1]} entries that contradict each other"
+            )
 
 
 def _root_of(kept: Kept, read: ReadEntry) -> bytes:

@@ -6,6 +6,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,6 +16,7 @@ from pseudoledger.audit.verifier.entries import CHUNK, Basis, Chunk, Mark, read_
 from pseudoledger.audit.verifier.kept import (
     Kept,
     check_kept,
+    fork_warnings,
     format_line,
     parse_kept,
     parse_published,
@@ -253,7 +255,10 @@ class _Run:
             return
         try:
             now = block_time_ms(block.time) // 1000
-            self.faults += replay.judge(read_raw(self._db, first, mark.index), now)
+            found = replay.judge(read_raw(self._db, first, mark.index), now)
+            # A block may hold any number of entries, each refused for several reasons: past the most that are
+            # reported, verification ends with this chunk.
+            self.faults += islice(found, FAULTS_MAX + 1)
             replay.seal(mark.statement, block, mark.index)
         except CannotJudge as error:
             self._stop_judging(first, error.message)
@@ -302,6 +307,7 @@ class _Run:
         faults = [description_fault(self._directory, description)]
         faults += [check_kept(one, chain, self._read) for one in kept]
         self._warnings += [text for one in kept for text in weigh_cosignatures(one, chain)]
+        self._warnings += fork_warnings(self._directory, chain)
         self.faults += [fault for fault in faults if fault is not None]
         if self._replay is not None:
             for fault in self._replay.differences(stored_things(self._db)):
