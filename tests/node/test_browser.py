@@ -13,6 +13,7 @@ import re
 from itertools import pairwise
 from urllib.parse import urlsplit
 
+import cbor2
 import pytest
 from pages_site import PAGES, Played, served
 
@@ -232,6 +233,36 @@ def test_an_entry_beyond_the_checkpoint_is_not_called_proved(tab, url, played):
     older = re.sub(rb"\n\d+\n", b"\n3\n", played.stage.registrar.store.checkpoint(), count=1)
     tab.route("**/checkpoint", lambda route: route.fulfill(status=200, body=older))
     assert check(tab, url, played)[0] == "partly"
+
+
+def test_the_browser_reads_a_statement_in_its_one_encoding_alone(tab, url, played):
+    """The id and the signature cover header and payload; the rest of the bytes has one form or is refused."""
+    raw = played.stage.registrar.store.entry_by_id(played.invoice).statement
+    protected, _, payload_bytes, signature = cbor2.loads(raw).value
+
+    def other(*parts, tag=18):
+        return cbor2.dumps(cbor2.CBORTag(tag, list(parts)))
+
+    doubled = b"\xa2\x01\x27" + b"\x01" + protected[1:]
+    others = [
+        raw[1:],
+        b"\xd2\x98\x04" + raw[2:],
+        other(protected, {}, payload_bytes, signature, tag=98),
+        other(protected, {1: 1}, payload_bytes, signature),
+        other(protected, None, payload_bytes, signature),
+        other(protected, {}, payload_bytes, [signature]),
+        other(doubled, {}, payload_bytes, signature),
+        other(protected, {}, b"\xef\xbb\xbf" + payload_bytes, signature),
+    ]
+    tab.goto(f"{url}/network")
+    module = re.search(r"/assets/[0-9a-f]+/", tab.request.get(f"{url}/").text())[0] + "bytes.js"
+    read = """async ([module, bytes]) => {
+        const { readStatement } = await import(module);
+        return readStatement(Uint8Array.from(bytes)).then((statement) => statement.id, (error) => error.name);
+    }"""
+    assert tab.evaluate(read, [module, list(raw)]) == played.invoice
+    for bent in others:
+        assert tab.evaluate(read, [module, list(bent)]) in {"Error", "SyntaxError"}
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 255, 256, 257, 700, 65_536, 70_001])

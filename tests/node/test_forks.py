@@ -15,7 +15,7 @@ from small_ledger import FOUNDER, LEDGER, NEXT_LEDGER, opened
 from test_mirror import until
 
 from pseudoledger.audit.verifier import Verdict, verify
-from pseudoledger.errors import InconsistentCheckpoint, InvalidProof, InvalidSignature, SplitView
+from pseudoledger.errors import InconsistentCheckpoint, InvalidProof, InvalidSignature, SplitView, StoreError
 from pseudoledger.ledger.checkpoint import sign_checkpoint
 from pseudoledger.ledger.fork import BlockEntry, SignedHead, parse_fork, verify_fork
 from pseudoledger.ledger.note import format_note
@@ -60,7 +60,13 @@ def held(told, url, copy):
             mirror.once()
         assert mirror.forks.names() == (name,)
     assert entries(copy) == before
-    assert verify(copy).verdict is not None
+    # A copy that was cut short of its own checkpoint is broken, and that is what there is to say.
+    report = verify(copy)
+    if report.verdict is Verdict.VALID:
+        assert any(f"forks/{name} proves" in text for text in report.warnings)
+        (copy / "forks" / "else.json").write_bytes(b"{}")
+        assert verify(copy).warnings == report.warnings, "what proves nothing is nothing to warn of"
+        (copy / "forks" / "else.json").unlink()
     return (copy / "forks" / name).read_bytes()
 
 
@@ -259,6 +265,34 @@ def test_a_claim_that_was_kept_becomes_a_proof(told):
     proof = parse_fork((copy / "forks" / Forks(copy / "forks").names()[0]).read_bytes())
     assert isinstance(proof.second, SignedHead)
     assert verify_fork(proof, [LEDGER.did]).size1 == 10
+
+
+def test_a_claim_stays_until_the_disk_has_taken_the_proof_that_it_gives(told):
+    copy = told / "copy"
+    with serving(told / "a" / "out") as url:
+        mirrored(url, copy)
+    with closing(Reader(copy)) as reader, reader.view() as view:
+        assert Forks(copy / "forks").weigh(sign_head(LEDGER, ORIGIN, 10, bytes(32)), view.store, view.state)
+    publish(told / "more", batches(1, 2, 3, 4))
+    (copy / "forks").write_text("in the way of the proofs")
+    with serving(told / "more" / "out") as url, closing(Mirror(url, copy)) as mirror:
+        with pytest.raises(StoreError):
+            mirror.once()
+        assert len(list((copy / "claims").iterdir())) == 1
+        (copy / "forks").unlink()
+        with pytest.raises(SplitView):
+            mirror.once()
+
+
+@pytest.mark.parametrize("listed", [b"[" * 30_000, b"[]", b"7", b"", b'{"forks": 7}', b'{"forks": [[]]}'])
+def test_a_peer_that_lists_its_proofs_in_another_form_is_its_own_trouble(told, listed):
+    out = told / "a" / "out"
+    with serving(out) as url, closing(Mirror(url, told / "copy", peers=[url])) as mirror:
+        mirror.once()
+        (out / "forks").write_bytes(listed)
+        mirror.once()
+        (peer,) = mirror.standing().mirrors
+        assert peer.trouble
 
 
 def test_a_proof_of_a_peer_is_kept_only_if_it_proves(told):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import cbor2
 
 from pseudoledger.errors import MalformedError
+from pseudoledger.statement.cbor import REFUSED_TAGS
 
 _DEPTH_MAX = 8
 _BYTES, _ARRAY, _UINT = 2, 4, 0
@@ -22,7 +23,12 @@ def load(raw: bytes) -> object:
     """
     try:
         value: object = cbor2.loads(
-            raw, max_depth=_DEPTH_MAX, allow_indefinite=False, allow_duplicate_keys=False, immutable=True
+            raw,
+            semantic_decoders=REFUSED_TAGS,
+            max_depth=_DEPTH_MAX,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            immutable=True,
         )
     except (cbor2.CBORError, ValueError, TypeError, OverflowError) as error:
         raise MalformedError(f"not CBOR: {error}", code="cbor.form") from None

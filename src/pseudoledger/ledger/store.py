@@ -268,8 +268,10 @@ class Store:
         return self._read_meta("cosigned")
 
     def _read_meta(self, name: str) -> bytes | None:
-        row = self._one("SELECT value FROM meta WHERE name = ?", name)
-        return None if row is None else bytes(row[0])
+        (value,) = self._one("SELECT value FROM meta WHERE name = ?", name) or (None,)
+        if not isinstance(value, bytes | None):
+            raise StoreCorrupt(f"{self.path}: the {name} is not stored as bytes", hint="run verify")
+        return value
 
     # Reading
 
@@ -336,11 +338,10 @@ class Store:
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[EntryRow]:
         """Yield entries in order."""
-        end = self._size if stop is None else stop
         with explained(self.path):
             rows = self._db.execute(
                 "SELECT idx, statement, id, type, issuer FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx",
-                (start, end),
+                (start, self._size if stop is None else stop),
             )
             for row in rows:
                 yield entry_of(row)

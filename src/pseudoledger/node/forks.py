@@ -143,7 +143,7 @@ class Forks:
                 proofs=tuple(map(str, value["proofs"])),
                 checkpoint=None if note is None else str(note).encode(),
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise StoreError(f"{self._decided} cannot be read", hint="accept a checkpoint anew") from error
 
     def decide(self, checkpoint: bytes) -> Decided:
@@ -181,13 +181,19 @@ class Forks:
         return Weighed.FORK, self.keep(proof, state)
 
     def weigh_claims(self, store: Store, state: LedgerState) -> int:
-        """Compare the claims that the tree has reached, and return the size of the largest that it has not."""
+        """Compare the claims that the tree has reached, and return the size of the largest that it has not.
+
+        Raises StoreError if a proof cannot be written; the claim that gives it stays.
+        """
         ahead = 0
         for path in sorted(self._claims.glob("*.json")):
             try:
                 claim = parse_commitment(json.loads(_read(path, PROOF_BYTES_MAX) or b""), state.origin)
                 weighed, _ = self.weigh(claim, store, state)
-            except (PseudoledgerError, ValueError):
+            except StoreError:
+                # A proof that the disk did not take can be made again from the claim, and from nothing else.
+                raise
+            except (PseudoledgerError, ValueError, RecursionError):
                 weighed = Weighed.AGREES
             if weighed is Weighed.AHEAD:
                 ahead = max(ahead, check_commitment(claim, state).size)

@@ -264,7 +264,7 @@ class Mirror:
         try:
             listed = json.loads(peer.get("forks", _LIST_BYTES_MAX))
             names = [str(name) for name in listed["forks"]][:PROOFS_MAX]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise MalformedError(f"{peer.url} lists its fork proofs in another form") from error
         known = set(self.forks.names())
         for name in names:

@@ -31,6 +31,7 @@ from pseudoledger.node.problems import COSE, REJECTED, problem, wants_cbor
 from pseudoledger.node.submission import Outcome, Overloaded, Receipted, Unavailable
 from pseudoledger.registrar import Refused
 from pseudoledger.registrar.answers import receipt_of
+from pseudoledger.statement.cbor import REFUSED_TAGS
 
 BATCH_BYTES_MAX = 16 * 1024 * 1024
 """Most bytes of a batch."""
@@ -107,7 +108,9 @@ def split(raw: bytes) -> list[bytes]:
         if len(statements) >= BATCH_MAX:
             raise BodyRefused(413, "Payload Too Large", f"a batch has at most {BATCH_MAX} statements")
         try:
-            cbor2.CBORDecoder(stream, max_depth=8, allow_indefinite=False).decode()
+            cbor2.CBORDecoder(
+                stream, semantic_decoders=REFUSED_TAGS, max_depth=8, allow_indefinite=False
+            ).decode()
         except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError, MemoryError):
             raise BodyRefused(
                 400, "Bad Request", f"no COSE message stands at byte {at} of the batch"

@@ -14,6 +14,7 @@ import msgspec
 
 from pseudoledger.errors import MalformedError
 from pseudoledger.identity.keys import Signer, verify
+from pseudoledger.statement.cbor import REFUSED_TAGS
 from pseudoledger.statement.kinds import Payload
 from pseudoledger.statement.payload import serialise
 
@@ -249,7 +250,10 @@ def _decode_any(raw: bytes) -> Statement:
         raise MalformedError("aud is text, exp is an integer", code="statement.header")
     if not 0 <= iat <= 253_402_300_799 or not (exp is None or 0 <= exp <= 253_402_300_799):
         raise MalformedError("iat and exp are seconds from 1970 to 9999", code="statement.header")
-    if not iss.isascii() or _encode_protected(alg, claims) != protected:
+    # Written from the labels that we know: a map of Python takes true and 1.0 for 1, and null for what is left out.
+    said = {1: iss, 2: sub, 3: aud, 4: exp, 6: iat}
+    known = {label: value for label, value in said.items() if value is not None}
+    if not iss.isascii() or _encode_protected(alg, known) != protected:
         raise MalformedError(
             "the protected header is not {1, 3, 4: the bytes of iss, 15: {1, 2, 3, ?4, 6}} in this order and"
             " deterministic encoding",
@@ -272,7 +276,13 @@ def _decode_any(raw: bytes) -> Statement:
 
 def _cbor(raw: bytes, code: str) -> object:
     try:
-        return cbor2.loads(raw, max_depth=4, allow_indefinite=False, allow_duplicate_keys=False)
+        return cbor2.loads(
+            raw,
+            semantic_decoders=REFUSED_TAGS,
+            max_depth=4,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+        )
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
         raise MalformedError(f"not CBOR: {error}", code=code) from None
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from types import UnionType
@@ -119,6 +120,29 @@ def open_field(statement: Statement, disclosure: str) -> OpenedField:
             pointer=f"{pointer}/{name}", value=value, problem=_problem(tree, node, name, value)
         )
     raise InvalidProof(f"no digest of the statement fits the disclosure of {name!r}")
+
+
+def open_fields(
+    statement: Statement, disclosures: Iterable[str]
+) -> list[OpenedField | InvalidProof | MalformedError]:
+    """Open different disclosures; what `open_field` raises stands in the place of what it would return.
+
+    An issuer may have sealed two values under one name, to show each to another reader. Of disclosures that open
+    one field twice none counts.
+    """
+    found: list[OpenedField | InvalidProof | MalformedError] = []
+    for disclosure in dict.fromkeys(disclosures):
+        try:
+            found.append(open_field(statement, disclosure))
+        except (InvalidProof, MalformedError) as error:
+            found.append(error)
+    times = Counter(one.pointer for one in found if isinstance(one, OpenedField))
+    return [
+        InvalidProof(f"{one.pointer} is disclosed with two values")
+        if isinstance(one, OpenedField) and times[one.pointer] > 1
+        else one
+        for one in found
+    ]
 
 
 def disclosure_digest(disclosure: str) -> str:

@@ -1,5 +1,6 @@
 """What verify says about sound ledgers, forged ones, and things kept outside."""
 
+import itertools
 import json
 import os
 import random
@@ -27,11 +28,11 @@ from small_ledger import (
 from play import Deal, Table
 from pseudoledger.audit.verifier import Verdict, verify
 from pseudoledger.audit.verifier.replay import Replay, ReplayShelf
-from pseudoledger.audit.verifier.report import FAULTS_MAX
+from pseudoledger.audit.verifier.report import FAULTS_MAX, at_entry
 from pseudoledger.bench.workload import Load
 from pseudoledger.contract.things import Invoice
 from pseudoledger.demo.play import play
-from pseudoledger.errors import MalformedError, PeerUnreachable, StoreError
+from pseudoledger.errors import MalformedError, PeerUnreachable, StoreCorrupt, StoreError
 from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.last_signed import LastSigned
 from pseudoledger.ledger.backup import backup
@@ -321,6 +322,47 @@ def test_unknown_rules_from_a_change_on(tmp_path):
 # Broken directories
 
 
+def as_stored(small):
+    """What could stand where the published checkpoint does, and agrees with the ledger all the same."""
+    report = verify(small.directory)
+    with closing(Store.open_reader(small.directory)) as store:
+        block = store.last_block()
+        path = inclusion_proof(3, block.index + 1, store.hashes)
+        receipt = build_receipt(block.head(report.origin), 3, path)
+        return {
+            "line": report.keep.encode(),
+            "receipt": receipt,
+            "text": store.checkpoint().decode(),
+            "number": 7,
+        }
+
+
+@pytest.mark.parametrize("what", ["line", "receipt", "text", "number"])
+@pytest.mark.parametrize("name", ["checkpoint", "cosigned"])
+def test_what_is_published_is_a_signed_checkpoint_and_nothing_that_agrees_with_it(
+    small, tmp_path, name, what
+):
+    target = copy(small.directory, tmp_path / "copy")
+    with opened(target) as db:
+        db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, as_stored(small)[what]))
+    report = verify(target)
+    assert (report.verdict, report.first.code) == (Verdict.BROKEN, "stored.checkpoint")
+    if what in {"text", "number"}:
+        with (
+            closing(Store.open_reader(target)) as store,
+            pytest.raises(StoreCorrupt, match="not stored as bytes"),
+        ):
+            store.checkpoint() if name == "checkpoint" else store.cosigned()
+
+
+def test_a_block_row_between_two_entries_is_none_of_the_ledger(small, tmp_path):
+    """It would be the last block to whoever asks the table."""
+    target = copy(small.directory, tmp_path / "copy")
+    with opened(target) as db:
+        db.execute("INSERT INTO blocks VALUES (999, 1.5, 0, zeroblob(32), 'did', zeroblob(64))")
+    assert verify(target).first.place == "table blocks, idx 1.5"
+
+
 def test_all_findings_are_bounded_and_in_order(small, tmp_path):
     target = copy(small.directory, tmp_path / "copy")
     with opened(target) as db:
@@ -335,6 +377,19 @@ def test_all_findings_are_bounded_and_in_order(small, tmp_path):
     }
     assert len(report.faults) <= FAULTS_MAX
     assert len(verify(target).faults) == 1
+
+
+def test_what_the_rules_refuse_in_one_block_is_bounded(small, monkeypatch):
+    def judge(_self, rows, _now):
+        for number, (index, _) in enumerate(itertools.cycle(list(rows))):
+            assert number < 10 * FAULTS_MAX, "all that there is would be kept in memory"
+            yield at_entry(index, f"endless.{number}", "is refused once more")
+
+    monkeypatch.setattr(Replay, "judge", judge)
+    for all_findings in (False, True):
+        report = verify(small.directory, all_findings=all_findings)
+        assert report.verdict is Verdict.BROKEN
+        assert len(report.faults) == (FAULTS_MAX if all_findings else 1)
 
 
 def test_a_file_that_is_no_database_and_one_with_a_broken_page(small, tmp_path):

@@ -110,6 +110,24 @@ def test_another_envelope_is_refused(raw, code):
     assert refused(raw) == code
 
 
+@pytest.mark.parametrize(
+    "claims",
+    [{True if label == 1 else label: value for label, value in CLAIMS.items()}]
+    + [{float(odd) if label == odd else label: value for label, value in CLAIMS.items()} for odd in CLAIMS]
+    + [
+        {1: ANA.did, 2: "x", 3: None, 6: 1_767_225_600},
+        {1: ANA.did, 2: "x", 3: AUD, 4: None, 6: 1_767_225_600},
+        {1: ANA.did, 2: "x", 3: None, 4: None, 6: 1_767_225_600},
+    ],
+    ids=str,
+)
+def test_a_label_that_python_takes_for_another_and_a_null_are_refused(claims):
+    """A map of Python finds true and 1.0 where 1 is asked for, and a null reads like a claim that is left out."""
+    protected = cbor2.dumps(header(claims))
+    signature = ANA.sign(envelope.signed_bytes(protected, PAYLOAD))
+    assert refused(wrap(protected, signature=signature)) == "statement.header"
+
+
 def test_lengths_are_the_shortest():
     size = len(cbor2.loads(GOOD).value[0])
     assert GOOD[2:4] == bytes((0x58, size))

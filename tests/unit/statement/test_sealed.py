@@ -2,6 +2,7 @@
 
 import base64
 import json
+from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from play import Deal, Table, papers
 from play.papers import changed
 from play.table import key
+from pseudoledger.audit.review.sight import Disclosures
 from pseudoledger.errors import InvalidProof, MalformedError
+from pseudoledger.market.ubl.names import open_texts
 from pseudoledger.statement import sealed
 from pseudoledger.statement.envelope import decode, sign_bytes
 from pseudoledger.statement.payload import draft, jcs, parse
@@ -124,6 +127,33 @@ def test_a_digest_does_not_open_under_another_name():
     forged = base64.urlsafe_b64encode(jcs([salt, "owner", value])).rstrip(b"=").decode()
     with pytest.raises(InvalidProof):
         open_field(sign(made.tree), forged)
+
+
+def test_two_values_sealed_under_one_name_count_for_nothing_where_both_are_seen():
+    """Alone each opens, as nobody can tell which name a digest hides; whoever sees both believes neither."""
+    made = seal(Deal().offered().proposal())
+    binding = sealed._binding(AUD, ANA.did, "lease.proposed", "/terms/workload")
+    texts = [
+        sealed._b64(jcs([sealed._b64(bytes([number]) * 16 + binding), "workload", f"v{number}"]))
+        for number in (1, 2)
+    ]
+    digests = [disclosure_digest(text) for text in texts]
+    made.tree["terms"]["_sd"] = sorted([*digests, *made.tree["terms"]["_sd"][2:]])
+    statement = sign(made.tree)
+    for text in texts:
+        (one,) = sealed.open_fields(statement, [text, text])
+        assert (one.pointer, one.problem) == ("/terms/workload", "")
+    both = sealed.open_fields(statement, [*texts, "WyJ4Il0"])
+    assert [type(one) for one in both] == [InvalidProof, InvalidProof, MalformedError]
+    assert "two values" in both[0].message
+
+    review = Disclosures(texts={statement.id: tuple(texts)})
+    entry = SimpleNamespace(statement=statement, id=statement.id, index=3, kind="lease.proposed")
+    assert review.open(entry) == []
+    assert review.opened == {}
+    assert [used.sound for used in review.finish()] == [False, False]
+    with pytest.raises(InvalidProof, match="two values"):
+        open_texts(statement, texts)
 
 
 def test_a_disclosure_cannot_cover_a_field_in_the_clear():

@@ -16,11 +16,11 @@ from pseudoledger.audit.review.notebook import Notebook
 from pseudoledger.audit.review.reading import Read
 from pseudoledger.contract.book import decode, sort_name
 from pseudoledger.contract.things import Chain, Owner, Thing
-from pseudoledger.errors import InvalidProof, MalformedError, PeerUnreachable, StoreCorrupt
+from pseudoledger.errors import MalformedError, PeerUnreachable, StoreCorrupt
 from pseudoledger.ledger.store import Store
 from pseudoledger.statement.envelope import decode as decode_statement
 from pseudoledger.statement.payload import parse
-from pseudoledger.statement.sealed import open_field
+from pseudoledger.statement.sealed import OpenedField, open_fields
 from pseudoledger.statement.values import Value
 
 FILES_MAX = 10_000
@@ -81,12 +81,11 @@ class Disclosures:
     def open(self, entry: Read) -> list[Opened]:
         """Open what was given for a statement."""
         fresh = []
-        for text in self.texts.get(entry.id, ()):
+        if entry.id in self.texts:
             self._met.add(entry.id)
-            try:
-                one = open_field(entry.statement, text)
-            except (InvalidProof, MalformedError) as error:
-                self._note(entry.id, entry.index, "", sound=False, problem=error.message)
+        for one in open_fields(entry.statement, self.texts.get(entry.id, ())):
+            if not isinstance(one, OpenedField):
+                self._note(entry.id, entry.index, "", sound=False, problem=one.message)
                 continue
             value = one.value if isinstance(one.value, str) else json.dumps(one.value, ensure_ascii=False)
             made = Opened(

@@ -20,8 +20,7 @@ from pseudoledger.audit.trace.said import Said, by_name
 from pseudoledger.audit.trace.settle import Row, Stage
 from pseudoledger.audit.trace.ties import Ties
 from pseudoledger.audit.trace.vantage import Concerned, Eyes
-from pseudoledger.errors import InvalidProof, MalformedError
-from pseudoledger.statement.sealed import disclosure_digest, open_field
+from pseudoledger.statement.sealed import OpenedField, disclosure_digest, open_fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,18 +84,14 @@ class Watcher:
     def _open(self, entry: Read, concerned: Concerned) -> dict[str, Any]:
         self._met.add(entry.id)
         found: dict[str, Any] = {}
-        for text in self._texts[entry.id]:
-            if not self._eyes.sees(concerned, disclosure_digest(text)):
-                continue
-            pointer, problem, sound = "", "", True
-            try:
-                field = open_field(entry.statement, text)
-            except (InvalidProof, MalformedError) as error:
-                problem, sound = error.message, False
-            else:
-                pointer, problem = field.pointer, field.problem
+        seen = [text for text in self._texts[entry.id] if self._eyes.sees(concerned, disclosure_digest(text))]
+        for field in open_fields(entry.statement, seen):
+            if isinstance(field, OpenedField):
+                pointer, problem, sound = field.pointer, field.problem, True
                 if not problem:
                     found[pointer] = field.value
+            else:
+                pointer, problem, sound = "", field.message, False
             self._used.append(
                 DisclosureUsed(
                     statement=entry.id, entry=entry.index, pointer=pointer, sound=sound, problem=problem

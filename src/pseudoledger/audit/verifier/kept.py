@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from pseudoledger.audit.verifier.chain import LATE_SECONDS, Chain
 from pseudoledger.audit.verifier.report import Fault
 from pseudoledger.errors import InvalidProof, InvalidSignature, MalformedError, VerificationError
 from pseudoledger.identity.keys import key_from_did
 from pseudoledger.ledger.checkpoint import log_key, parse_checkpoint
+from pseudoledger.ledger.fork import PROOF_BYTES_MAX, parse_fork, verify_fork
 from pseudoledger.ledger.note import SignedNote, cosignature_time, decode_base64, parse_note, verify_note
 from pseudoledger.ledger.receipt import Receipt, SignedHead, decode_receipt, verify_head
 from pseudoledger.ledger.tree import hash_leaf, root_from_inclusion
 
 _LINE = re.compile(rb"(\S{1,200}) ([1-9][0-9]{0,18}) ([A-Za-z0-9+/]{43}=)\n?")
+
+FORKS_MAX = 256
+"""Most fork proofs beside a ledger that are looked at: as many as a mirror keeps."""
 
 ReadEntry = Callable[[int], bytes | None]
 """Returns the bytes of an entry."""
@@ -52,13 +57,23 @@ def parse_kept(raw: bytes, place: str) -> Kept:
             return Kept(
                 place=place, origin=receipt.origin, size=receipt.tree_size, root=None, receipt=receipt
             )
-        note = parse_note(raw)
-        said = parse_checkpoint(note.text)
+        return parse_published(raw, place)
     except MalformedError as error:
         raise MalformedError(
             f"{place} is neither a checkpoint, nor a receipt, nor a line that verify printed: {error.message}",
             code=error.code,
         ) from None
+
+
+def parse_published(raw: object, place: str) -> Kept:
+    """Read a checkpoint that the ledger stores to be published: a signed note and nothing else.
+
+    Raises MalformedError; a line or a receipt would agree with the ledger and be no checkpoint to its readers.
+    """
+    if not isinstance(raw, bytes):
+        raise MalformedError("is not stored as bytes", code="checkpoint.form")
+    note = parse_note(raw)
+    said = parse_checkpoint(note.text)
     return Kept(place=place, origin=said.origin, size=said.size, root=said.root, note=note)
 
 
@@ -115,6 +130,23 @@ def weigh_cosignatures(kept: Kept, chain: Chain) -> list[str]:
         for name, time in said
         if time is not None and sealed - time > LATE_SECONDS
     ]
+
+
+def fork_warnings(directory: Path, chain: Chain) -> Iterator[str]:
+    """Say which fork proofs lie beside the ledger and hold: this copy may be sound, and another one be too."""
+    folder = directory / "forks"
+    for path in sorted(folder.glob("*.json"))[:FORKS_MAX]:
+        try:
+            with path.open("rb") as file:
+                proven = verify_fork(parse_fork(file.read(PROOF_BYTES_MAX + 1)), chain.keys())
+        except (OSError, MalformedError, VerificationError):
+            continue
+        sizes = (proven.size1, proven.size2)
+        if proven.origin == chain.link.origin and proven.keys == tuple(map(chain.key_at, sizes)):
+            yield (
+                f"forks/{path.name} proves that this ledger's key signed two histories: trees of {sizes[0]} and"
+                f" {sizes[1]} entries that contradict each other"
+            )
 
 
 def _root_of(kept: Kept, read: ReadEntry) -> bytes:

@@ -6,13 +6,22 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
 from pseudoledger.audit.verifier.chain import LATE_SECONDS, Chain
 from pseudoledger.audit.verifier.checks import Checks
 from pseudoledger.audit.verifier.entries import CHUNK, Basis, Chunk, Mark, read_raw
-from pseudoledger.audit.verifier.kept import Kept, check_kept, format_line, parse_kept, weigh_cosignatures
+from pseudoledger.audit.verifier.kept import (
+    Kept,
+    check_kept,
+    fork_warnings,
+    format_line,
+    parse_kept,
+    parse_published,
+    weigh_cosignatures,
+)
 from pseudoledger.audit.verifier.replay import Replay, ReplayShelf
 from pseudoledger.audit.verifier.report import (
     FAULTS_MAX,
@@ -246,7 +255,10 @@ class _Run:
             return
         try:
             now = block_time_ms(block.time) // 1000
-            self.faults += replay.judge(read_raw(self._db, first, mark.index), now)
+            found = replay.judge(read_raw(self._db, first, mark.index), now)
+            # A block may hold any number of entries, each refused for several reasons: past the most that are
+            # reported, verification ends with this chunk.
+            self.faults += islice(found, FAULTS_MAX + 1)
             replay.seal(mark.statement, block, mark.index)
         except CannotJudge as error:
             self._stop_judging(first, error.message)
@@ -264,7 +276,7 @@ class _Run:
             raw = stored_checkpoint(self._db, name)
             try:
                 if raw is not None:
-                    found.append(parse_kept(raw, place))
+                    found.append(parse_published(raw, place))
                 elif name == "checkpoint":
                     self.faults.append(Fault(code="stored.checkpoint", place=place, message="is missing"))
             except MalformedError as error:
@@ -295,6 +307,7 @@ class _Run:
         faults = [description_fault(self._directory, description)]
         faults += [check_kept(one, chain, self._read) for one in kept]
         self._warnings += [text for one in kept for text in weigh_cosignatures(one, chain)]
+        self._warnings += fork_warnings(self._directory, chain)
         self.faults += [fault for fault in faults if fault is not None]
         if self._replay is not None:
             for fault in self._replay.differences(stored_things(self._db)):

@@ -90,7 +90,13 @@ def stray_faults(connection: sqlite3.Connection, size: int) -> Iterator[Fault]:
     for table, column, query, end in (
         ("hashes", "pos", "SELECT pos FROM hashes WHERE pos < 0 OR pos >= ? LIMIT 1", stored_count(size)),
         ("entries", "idx", "SELECT idx FROM entries WHERE idx < 0 OR idx >= ? LIMIT 1", size),
-        ("blocks", "idx", "SELECT idx FROM blocks NOT INDEXED WHERE idx < 0 OR idx >= ? LIMIT 1", size),
+        # Where a block stands is no rowid, so it may be stored as a number between two entries, or as no number.
+        (
+            "blocks",
+            "idx",
+            "SELECT idx FROM blocks NOT INDEXED WHERE idx < 0 OR idx >= ? OR typeof(idx) != 'integer' LIMIT 1",
+            size,
+        ),
     ):
         row = connection.execute(query, (end,)).fetchone()
         if row is not None:
@@ -130,10 +136,10 @@ def description_fault(directory: Path, expected: Description) -> Fault | None:
     return None
 
 
-def stored_checkpoint(connection: sqlite3.Connection, name: str) -> bytes | None:
-    """Return the checkpoint stored as `checkpoint` or `cosigned`, or None where there is none of its form."""
+def stored_checkpoint(connection: sqlite3.Connection, name: str) -> object:
+    """Return what is stored as `checkpoint` or `cosigned`, whatever it is, or None where nothing is."""
     row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-    return row[0] if row is not None and isinstance(row[0], bytes) else None
+    return None if row is None else row[0]
 
 
 def stored_things(connection: sqlite3.Connection) -> Iterator[tuple[object, object, object]]:

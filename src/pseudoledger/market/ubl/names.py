@@ -16,7 +16,7 @@ from pydantic import Field, StringConstraints
 from pseudoledger.errors import MalformedError
 from pseudoledger.market.report import checked
 from pseudoledger.statement.envelope import Statement
-from pseudoledger.statement.sealed import open_field
+from pseudoledger.statement.sealed import OpenedField, open_fields
 from pseudoledger.statement.values import Text, Value
 
 _Country = Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]
@@ -71,13 +71,14 @@ def _texts(details: Details) -> Iterable[str]:
 def open_texts(statement: Statement, disclosures: Iterable[str]) -> Mapping[str, str]:
     """Return the texts that disclosures open in a statement, by JSON Pointer.
 
-    Raises InvalidProof for one that does not belong to it, MalformedError for a value that the dictionary
+    Raises InvalidProof for one that does not belong to it and for two that open one field, MalformedError for a value that the dictionary
     would have refused in the clear.
     """
     statement.verify()
     found: dict[str, str] = {}
-    for disclosure in disclosures:
-        field = open_field(statement, disclosure)
+    for field in open_fields(statement, disclosures):
+        if not isinstance(field, OpenedField):
+            raise field
         if field.problem or not isinstance(field.value, str):
             raise MalformedError(
                 f"what is disclosed would have been refused in the clear: {field.problem or 'not a text'}",

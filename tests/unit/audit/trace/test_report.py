@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64decode, b64encode
 from html.parser import HTMLParser
 
 import msgspec
@@ -21,6 +22,7 @@ from pseudoledger.audit.trace.report.words import ARABIC, ENGLISH
 from pseudoledger.audit.trace.vantage import AUDITOR, PUBLIC
 from pseudoledger.errors import InvalidSignature, MalformedError
 from pseudoledger.identity.keys import Signer
+from pseudoledger.ledger.tree import hash_leaf
 from pseudoledger.statement import envelope
 
 AUDITING = Signer.from_seed(bytes(range(32)))
@@ -82,6 +84,7 @@ def test_every_citation_is_an_entry_with_its_proof(report):
         (lambda e: {"statement": e.statement[:-8] + "AAAAAAA="}, ""),
         (lambda _: {"statement": "?"}, "base64"),
         (lambda _: {"path": ()}, ""),
+        (lambda _: {"kind": "lease.signed"}, "another statement"),
         (lambda _: {"id": "00" * 32}, "another statement"),
         (
             lambda _: {"issuer": "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"},
@@ -95,6 +98,24 @@ def test_a_bent_citation_is_named(report, change, said):
     problems = list(broken(bent))
     assert problems
     assert said in problems[0]
+
+
+def test_a_bad_signature_is_named_and_the_rest_is_looked_at(report):
+    """In a tree of one entry, made for it, whatever stands there is proved."""
+    raw = b64decode(report.entries[0].statement)
+    raw = raw[:-1] + bytes((raw[-1] ^ 1,))
+    first = msgspec.structs.replace(report.entries[0], index=0, statement=b64encode(raw).decode(), path=())
+    looked = msgspec.structs.replace(report.looked, entries=1, digest=hash_leaf(raw).hex(), checkpoint="")
+    problems = list(broken(msgspec.structs.replace(report, looked=looked, entries=(first,))))
+    assert "signature" in problems[0]
+    assert any("stands nowhere" in problem for problem in problems)
+
+
+def test_a_named_ledger_key_vouches_for_nothing_without_a_checkpoint(report):
+    looked = msgspec.structs.replace(report.looked, checkpoint="")
+    bare = msgspec.structs.replace(report, looked=looked)
+    assert list(broken(bare)) == []
+    assert any("no checkpoint" in problem for problem in broken(bare, ledger_key=report.looked.ledger_key))
 
 
 def test_what_is_cited_has_to_be_there(report):

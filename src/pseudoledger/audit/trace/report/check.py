@@ -38,6 +38,8 @@ def broken(report: TraceReport, *, ledger_key: str | None = None) -> Iterator[st
         yield "the ledger was not verified when it was traced"
     if report.looked.checkpoint:
         yield from _checkpoint(report, ledger_key)
+    elif ledger_key is not None:
+        yield f"there is no checkpoint in it, so that {ledger_key} has signed nothing of it"
     try:
         yield from broken_citations(report)
     except ValueError:

@@ -6,11 +6,12 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 
 from pseudoledger.audit.trace.report.values import Entry, Identity, TraceReport
-from pseudoledger.errors import InvalidProof, MalformedError
+from pseudoledger.errors import MalformedError, VerificationError
 from pseudoledger.ledger.paths import SharedPaths
 from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tree import hash_leaf, verify_inclusion
 from pseudoledger.statement.envelope import decode
+from pseudoledger.statement.payload import canonical_kind
 
 
 def refs_of(identities: Iterable[Identity]) -> list[int]:
@@ -61,13 +62,14 @@ def broken_citations(report: TraceReport) -> Iterator[str]:
             verify_inclusion(hash_leaf(raw), entry.index, report.looked.entries, path, root)
             statement = decode(raw)
             statement.verify()
+            kind = canonical_kind(statement.payload).name
         except ValueError:
             yield f"entry {entry.index}: its bytes or its path are not base64"
             continue
-        except (InvalidProof, MalformedError) as error:
+        except (VerificationError, MalformedError) as error:
             yield f"entry {entry.index}: {error.message}"
             continue
-        if (statement.id, statement.iss) != (entry.id, entry.issuer):
+        if (statement.id, statement.iss, kind) != (entry.id, entry.issuer, entry.kind):
             yield f"entry {entry.index}: its bytes are another statement than the report says"
     for index in refs_of(report.identities):
         if index not in there:

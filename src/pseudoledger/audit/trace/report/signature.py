@@ -15,6 +15,7 @@ import cbor2
 
 from pseudoledger.errors import InvalidSignature, MalformedError
 from pseudoledger.identity.keys import Signer, verify
+from pseudoledger.statement.cbor import REFUSED_TAGS
 
 CONTENT_TYPE = "application/vnd.pseudoledger.trace.v1+json"
 SIGNATURE_BYTES_MAX = 1_024
@@ -67,9 +68,9 @@ def _decode(raw: bytes) -> tuple[bytes, bytes, SignedBy]:
     if len(raw) > SIGNATURE_BYTES_MAX:
         raise _not_one()
     try:
-        outer: Any = cbor2.loads(raw)
+        outer: Any = cbor2.loads(raw, semantic_decoders=REFUSED_TAGS, max_depth=4)
         protected, _, _, signature = outer.value
-        claims: Any = cbor2.loads(protected)[15]
+        claims: Any = cbor2.loads(protected, semantic_decoders=REFUSED_TAGS, max_depth=4)[15]
         did, at = claims[1], claims[6]
     except (cbor2.CBORError, ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError):
         raise _not_one() from None

@@ -96,12 +96,16 @@ export function readCbor(bytes) {
     if (major === 2 || major === 3) {
       const start = need(value);
       const part = bytes.slice(start, start + value);
-      return major === 2 ? part : new TextDecoder("utf-8", { fatal: true }).decode(part);
+      return major === 2 ? part : new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(part);
     }
     if (major === 4) return Array.from({ length: Math.min(value, bytes.length) }, () => item(depth + 1));
     if (major === 5) {
       const map = new Map();
-      for (let count = 0; count < value; count++) map.set(item(depth + 1), item(depth + 1));
+      for (let count = 0; count < value; count++) {
+        const label = item(depth + 1);
+        if (map.has(label)) throw new FormError("CBOR");
+        map.set(label, item(depth + 1));
+      }
       return map;
     }
     if (major === 6) return item(depth + 1);
@@ -112,30 +116,31 @@ export function readCbor(bytes) {
   return whole;
 }
 
-function head(major, size) {
-  if (size < 24) return Uint8Array.of(major | size);
-  if (size < 256) return Uint8Array.of(major | 24, size);
-  return Uint8Array.of(major | 25, size >> 8, size & 255);
+function string(bytes) {
+  const size = bytes.length;
+  if (size < 24) return join(Uint8Array.of(0x40 | size), bytes);
+  if (size < 256) return join(Uint8Array.of(0x58, size), bytes);
+  return join(Uint8Array.of(0x59, size >> 8, size & 255), bytes);
 }
 
-/** A Signed Statement: COSE_Sign1 (RFC 9052) with its id, SHA-256 of the Sig_structure. */
+/** A Signed Statement: COSE_Sign1 (RFC 9052) in its one encoding, with its id, SHA-256 of the Sig_structure. */
 export async function readStatement(raw) {
   const parts = readCbor(raw);
-  if (!Array.isArray(parts) || parts.length !== 4 || !(parts[0] instanceof Uint8Array) || !(parts[2] instanceof Uint8Array)) {
+  if (!Array.isArray(parts) || parts.length !== 4 || ![parts[0], parts[2], parts[3]].every((part) => part instanceof Uint8Array)) {
     throw new FormError("COSE_Sign1");
   }
   const [bare, , payload, signature] = parts;
-  const signed = join(
-    Uint8Array.of(0x84, 0x6a), ascii("Signature1"), head(0x40, bare.length), bare,
-    Uint8Array.of(0x40), head(0x40, payload.length), payload,
-  );
+  // Tag 18 over four fields, the second an empty map: the leaf covers all of it, the id and the signature do not.
+  const whole = join(Uint8Array.of(0xd2, 0x84), string(bare), Uint8Array.of(0xa0), string(payload), string(signature));
+  if (!equal(whole, raw)) throw new FormError("COSE_Sign1");
+  const signed = join(Uint8Array.of(0x84, 0x6a), ascii("Signature1"), string(bare), Uint8Array.of(0x40), string(payload));
   const claims = readCbor(bare).get(15);
   return {
     raw, signed, signature,
     id: hex(await sha256(signed)),
     iss: claims.get(1),
     aud: claims.get(3) ?? "",
-    payload: JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload)),
+    payload: JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(payload)),
   };
 }
 

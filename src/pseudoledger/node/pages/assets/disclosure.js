@@ -36,7 +36,7 @@ async function openOne(statement, places, text) {
   let salt, name, value;
   try {
     if (text.length > TEXT_MAX) throw new FormError(text);
-    const json = new TextDecoder("utf-8", { fatal: true }).decode(fromBase64Url(text));
+    const json = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(fromBase64Url(text));
     const parts = JSON.parse(json);
     if (!Array.isArray(parts) || parts.length !== 3 || typeof parts[1] !== "string") throw new FormError(text);
     [salt, name, value] = [fromBase64Url(parts[0]), parts[1], parts[2]];

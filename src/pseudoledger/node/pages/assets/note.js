@@ -7,7 +7,7 @@ const KEYS_MAX = 65_536;
 const ED25519 = 1; // signature type of a log key
 
 export async function fetchCheckpoint() {
-  const raw = new TextDecoder("utf-8", { fatal: true }).decode(await fetchBytes("/checkpoint", NOTE_MAX));
+  const raw = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await fetchBytes("/checkpoint", NOTE_MAX));
   const split = raw.lastIndexOf("\n\n");
   const text = raw.slice(0, split + 1);
   const lines = text.split("\n");
