@@ -328,6 +328,9 @@ def test_a_lease_shows_what_its_account_says(site):
     invoice = book.get(Invoice, site.played.issued["train-and-serve"][0])
     assert f"Billed {show.money(invoice.total_minor, 'USD', {'USD': 2})}" in read.whole
     assert "Open 0.00 USD" in read.whole
+    assert "By voucher" not in read.whole
+    due = {show.day(invoice.due_at - 86_400), show.day(invoice.due_at)}
+    assert [one for one in sorted(due) if f"0.00 USD {one}" in read.whole] == [min(due)], "its last day"
     assert "Silence counts as acceptance: of a delivery after 3 days" in read.whole
     assert {found["class"].split()[1] for found in read.all("circle")} == {"delivery", "invoice", "payment"}
 
