@@ -338,7 +338,9 @@ def test_a_lease_shows_what_its_account_says(site):
 def test_an_identity_says_what_is_not_known(site):
     read = site.read(f"/identities/{site.played.stage.did('north-lake')}")
     assert "its own signed word; nobody checked it" in read.whole
-    assert "Which person or company holds the key" in read.whole
+    assert "holds the key: an attestor says that it knows, and names nobody here" in read.whole
+    stranger = site.read(f"/identities/{site.played.stage.did('harbour-cpu')}").whole
+    assert "Which person or company holds the key: no third party attests it" in stranger
     assert "It is no party's key" in site.read(f"/identities/{site.played.stage.did('founder')}").whole
 
 
