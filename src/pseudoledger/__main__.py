@@ -16,7 +16,7 @@ def main() -> None:
     try:
         from pseudoledger.cli.main import main as run  # noqa: PLC0415 - what an interruption may hit
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)  # noqa: T201 - nothing else is there yet
+        sys.stderr.write("interrupted\n")
         sys.exit(INTERRUPTED)
     run()
 
