@@ -233,6 +233,7 @@ def test_names(world, book):
         (f"{API}/leases?limit=501", 422, "limit"),
         (f"{API}/leases?cursor=AAAA", 422, "cursor"),
         (f"{API}/leases?status=late", 422, "status"),
+        (f"{API}/leases?stauts=running", 422, "stauts"),
         (f"{API}/leases?party=did:key:zzz", 422, "party"),
         (f"{API}/things/nothing", 422, "sort"),
         (f"{API}/leases/{'0' * 64}", 404, None),
@@ -253,6 +254,22 @@ def test_what_is_wrong_is_a_problem_that_says_where(world, path, status, field):
     assert problem["detail"]
     if field is not None:
         assert field in {finding["field"] for finding in problem["findings"]}
+
+
+def test_an_address_that_nobody_serves_says_what_is_served(world):
+    missing = world.get(f"{API}/leeses", headers={"accept": "application/json"})
+    assert (missing.status_code, missing.json()["title"]) == (404, "Not Found")
+    assert missing.json()["detail"] == (
+        f"nothing is served at {API}/leeses; {API}/openapi.json describes what is under {API}"
+    )
+
+
+def test_the_document_shows_what_a_problem_looks_like(world):
+    document = world.json(f"{API}/openapi.json")
+    assert document["info"]["description"]
+    answers = document["paths"][f"{API}/leases"]["get"]["responses"]
+    for status in ("422", "503"):
+        assert answers[status]["content"]["application/problem+json"]["example"]["status"] == int(status)
 
 
 def test_a_cursor_of_another_list_or_order_is_refused(world):

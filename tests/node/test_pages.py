@@ -328,6 +328,9 @@ def test_a_lease_shows_what_its_account_says(site):
     invoice = book.get(Invoice, site.played.issued["train-and-serve"][0])
     assert f"Billed {show.money(invoice.total_minor, 'USD', {'USD': 2})}" in read.whole
     assert "Open 0.00 USD" in read.whole
+    assert "By voucher" not in read.whole
+    due = {show.day(invoice.due_at - 86_400), show.day(invoice.due_at)}
+    assert [one for one in sorted(due) if f"0.00 USD {one}" in read.whole] == [min(due)], "its last day"
     assert "Silence counts as acceptance: of a delivery after 3 days" in read.whole
     assert {found["class"].split()[1] for found in read.all("circle")} == {"delivery", "invoice", "payment"}
 
@@ -335,7 +338,9 @@ def test_a_lease_shows_what_its_account_says(site):
 def test_an_identity_says_what_is_not_known(site):
     read = site.read(f"/identities/{site.played.stage.did('north-lake')}")
     assert "its own signed word; nobody checked it" in read.whole
-    assert "Which person or company holds the key" in read.whole
+    assert "holds the key: an attestor says that it knows, and names nobody here" in read.whole
+    stranger = site.read(f"/identities/{site.played.stage.did('harbour-cpu')}").whole
+    assert "Which person or company holds the key: no third party attests it" in stranger
     assert "It is no party's key" in site.read(f"/identities/{site.played.stage.did('founder')}").whole
 
 

@@ -21,6 +21,7 @@ from rich.markup import escape
 
 from pseudoledger.cli.desk import Desk, Signed, write_file
 from pseudoledger.cli.failure import CHECK_FAILED
+from pseudoledger.cli.find import require_new_number
 from pseudoledger.cli.nodes import NodeKeyOption, NodeOption, place_of
 from pseudoledger.cli.show import Facts, Sheet, Shown, errors, present, print_json
 from pseudoledger.identity.keys import Signer
@@ -196,6 +197,8 @@ def perform(
     if not acts:
         present(Sheet(title="Done", columns=(), rows=(), empty="there was nothing to do"), as_json=as_json)
         return
+    if len(acts) == 1:
+        require_new_number(desk, acts[0].tree, actor.party)
     signed = [desk.sign(actor.signer, act.tree, sub=act.sub, clear=clear) for act in acts]
     if out is not None:
         for number, (act, item) in enumerate(zip(acts, signed, strict=True)):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pseudoledger.cli.desk import Desk
 from pseudoledger.cli.failure import WrongUse
@@ -140,6 +140,30 @@ def _by_number(desk: Desk, cls: type[Thing], text: str) -> Iterator[str]:
     noun = NOUNS[cls]
     if noun.numbered and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}", text):
         yield from desk.ledger.ids_numbered(noun.kind, text, limit=64)
+
+
+_NAMED_ONCE: MappingProxyType[str, type[Thing]] = MappingProxyType(
+    {NOUNS[cls].kind: cls for cls in (Pool, Offer, Demand, Lease)}
+)
+"""Kinds that others are asked to name by a number; a second thing of that number could be named by its id alone."""
+
+
+def require_new_number(desk: Desk, tree: Mapping[str, Any], party: str) -> None:
+    """Raise WrongUse if a payload would open a thing under a number that names another of the same party.
+
+    The ledger takes both, so a command that was repeated by mistake would double the stock.
+    """
+    cls, number = _NAMED_ONCE.get(tree.get("type", "")), tree.get("number")
+    if cls is None or not isinstance(number, str):
+        return
+    for key in _by_number(desk, cls, number):
+        thing = desk.book.get(cls, key)
+        if thing is not None and concerns(desk, thing, party):
+            noun = NOUNS[cls]
+            raise WrongUse(
+                f"you have a {noun.name} called {number!r} already: {short(key)} (entry {_entry(thing)})",
+                hint=f"choose another number; {noun.command} lists those that stand",
+            )
 
 
 def number_used(desk: Desk, kinds: tuple[str, ...], number: str) -> bool:

@@ -19,11 +19,11 @@ from pseudoledger.cli.listing import (
     amount,
     cut,
     id_column,
+    last_day,
     party,
     row_of,
     text,
     things_of,
-    time,
 )
 from pseudoledger.cli.show import Column, Facts, Row, Sheet, hours, money, price, when
 from pseudoledger.contract.derive import due_minor, invoice_answer, invoice_status
@@ -58,7 +58,7 @@ def invoice_sheet(desk: Desk, title: str, rows: list[dict[str, Any]], limit: int
         party(desk, "payer"),
         amount(desk, "total", "total_minor"),
         amount(desk, "open", "open_minor"),
-        time("due", "due_at"),
+        last_day("due", "due_at"),
         text("status", "status"),
     )
     return cut(title, columns, rows, limit, empty=empty)

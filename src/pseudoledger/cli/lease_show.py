@@ -19,6 +19,7 @@ from pseudoledger.cli.listing import (
     amount,
     cut,
     id_column,
+    last_day,
     party,
     row_of,
     text,
@@ -216,7 +217,7 @@ def _billed(desk: Desk, account: LeaseAccount) -> Sheet:
         *([amount(desk, "vouchers", "voucher_minor")] if account.voucher_minor else []),
         amount(desk, "paid", "paid_minor"),
         amount(desk, "open", "open_minor"),
-        time("due", "due_at"),
+        last_day("due", "due_at"),
         Column(
             title="status", form=lambda row: row["status"] + (" (commission)" if row["commission"] else "")
         ),

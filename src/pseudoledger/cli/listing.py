@@ -18,7 +18,8 @@ from pseudoledger.contract.things import Thing
 
 T = TypeVar("T", bound=Thing)
 
-WEEK_SECONDS = 7 * 86_400
+DAY_SECONDS = 86_400
+WEEK_SECONDS = 7 * DAY_SECONDS
 """How long a proposal or bid waits where nothing else is said."""
 
 MineOption = Annotated[
@@ -93,6 +94,11 @@ def party(desk: Desk, title: str) -> Column:
 def time(title: str, name: str) -> Column:
     """A time in seconds."""
     return Column(title=title, form=lambda row: when(row.get(name)))
+
+
+def last_day(title: str, name: str) -> Column:
+    """A date that counts to its end: the day before the moment at which it is over."""
+    return Column(title=title, form=lambda row: when(row[name] - DAY_SECONDS))
 
 
 def amount(desk: Desk, title: str, name: str) -> Column:

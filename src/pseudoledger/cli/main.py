@@ -193,4 +193,5 @@ def last_resort(kind: type[BaseException], error: BaseException, trace: Tracebac
 def main() -> None:
     """Run the command line of this process."""
     sys.excepthook = last_resort
-    sys.exit(run(sys.argv[1:], program=Path(sys.argv[0]).name))
+    name = Path(sys.argv[0]).name
+    sys.exit(run(sys.argv[1:], program="pseudoledger" if name == "__main__.py" else name))

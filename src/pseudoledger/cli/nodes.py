@@ -7,6 +7,7 @@ key the same or explained by the founder's own statements. `--node-key` compares
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -72,6 +73,8 @@ def place_of(
                 hint=f"give one of --ledger and --node; unset {DIRECTORY} or {NODE}",
             )
         directory, node = (None, node) if from_variables[0] else (directory, None)
+    if node is not None and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", node):
+        raise WrongUse(f"--node: {node!r} is no URL of a node", hint="for example http://127.0.0.1:8080")
     if node_key is not None:
         did_value(node_key, "--node-key")
         if node is None:

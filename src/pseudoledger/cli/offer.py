@@ -24,7 +24,16 @@ from pseudoledger.cli.listing import (
     things_of,
 )
 from pseudoledger.cli.show import Column, Row, Sheet, money, price
-from pseudoledger.cli.values import choice, currency_code, length, period, priced_line
+from pseudoledger.cli.values import (
+    choice,
+    currency_code,
+    length,
+    period,
+    priced_line,
+)
+from pseudoledger.cli.values import (
+    country as country_code,
+)
 from pseudoledger.contract.derive import offer_status
 from pseudoledger.contract.things import Offer, Pool
 
@@ -84,7 +93,7 @@ def publish(
     pool_id, stock = find(desk, Pool, pool, party=acting.party)
     priced = [priced_line(item, "--line", code, desk.tables.exponents) for item in line]
     facility = {
-        "country": country.upper(),
+        "country": country_code(country, "--country"),
         "subdivision": subdivision.upper() if subdivision else None,
         "site": site,
         "owner": owner,

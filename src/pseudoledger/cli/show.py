@@ -92,7 +92,7 @@ class Sheet:
         return list(self.rows)
 
     def print(self) -> None:
-        """Print the table: rather a name on two lines than one that is cut off."""
+        """Print the table: rather a name on two lines than one that is cut off, and rather a list than bits."""
         if not self.rows:
             say(f"{self.title}: {self.empty}")
         else:
@@ -105,9 +105,26 @@ class Sheet:
                 min(width, WIDE_MIN) if column.wide else width
                 for column, width in zip(self.columns, natural, strict=True)
             ]
-            emit(self._table(cells, natural, fold=sum(least) + 2 * len(least) > console().width))
+            room = console().width - 2 * len(natural)
+            if sum(min(width, ID_SHOWN) for width in natural) > room:
+                self._print_stacked(cells)
+            else:
+                emit(self._table(cells, natural, fold=sum(least) > room))
         if self.note:
             say(self.note, style="dim")
+
+    def _print_stacked(self, cells: list[list[str]]) -> None:
+        """Print one row below the other, a line for each column that says something: for narrow terminals."""
+        say(self.title, style="bold")
+        for row in zip(*cells, strict=True):
+            grid = Table.grid(padding=(0, 2))
+            grid.add_column(style="dim", no_wrap=True)
+            grid.add_column(overflow="fold")
+            for column, cell in zip(self.columns, row, strict=True):
+                if cell:
+                    grid.add_row(Text(f"  {column.title}"), Text(cell))
+            say("")
+            emit(grid)
 
     def _table(self, cells: list[list[str]], natural: list[int], *, fold: bool) -> Table:
         """Make the table; `fold` lets columns be folded that are longer than an id or a date."""
@@ -125,7 +142,7 @@ class Sheet:
                 column.title,
                 justify="right" if column.right else "left",
                 no_wrap=kept,
-                min_width=width if kept else min(width, WIDE_MIN) if column.wide and not fold else None,
+                min_width=width if kept else ID_SHOWN if fold else min(width, WIDE_MIN),
                 overflow="fold",
             )
         for row in zip(*cells, strict=True):

@@ -281,7 +281,7 @@ def _find_statement(desk: Desk, what: str) -> tuple[bytes, int | None]:
     if found is None:
         raise WrongUse(
             f"there is no statement {what!r} on this ledger",
-            hint=f"indexes run from 0 to {desk.ledger.size - 1}",
+            hint=f"name a file, an id, or an index from 0 to {desk.ledger.size - 1}",
         )
     return found.statement, found.index
 

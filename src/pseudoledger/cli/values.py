@@ -116,16 +116,16 @@ def price(text: str, option: str) -> tuple[int, str | None]:
     code = code.strip().upper()
     if code and not re.fullmatch("[A-Z]{3}", code):
         raise _wrong(text, option, "a price per hour", "2.235/h or 2.235 USD/h")
-    return _scaled(number, 6, option, text), code or None
+    return _scaled(number, 6, option, text, "2.235/h"), code or None
 
 
-def _scaled(number: str, exponent: int, option: str, text: str) -> int:
+def _scaled(number: str, exponent: int, option: str, text: str, example: str = "12873.60 USD") -> int:
     try:
         value = Decimal(number).scaleb(exponent)
     except InvalidOperation:
-        raise _wrong(text, option, "an amount", "12873.60 USD") from None
+        raise _wrong(text, option, "an amount", example) from None
     if not value.is_finite() or value < 0 or value > INTEGER_MAX:
-        raise _wrong(text, option, "an amount from 0 to 2^53 - 1 units", "12873.60 USD")
+        raise _wrong(text, option, "an amount from 0 to 2^53 - 1 units", example)
     if value != value.to_integral_value():
         raise WrongUse(f"{option}: {text!r} has more than {exponent} decimals")
     return int(value)
@@ -197,6 +197,14 @@ def currency_code(text: str, option: str, exponents: Mapping[str, int]) -> str:
     code = text.strip().upper()
     if code not in exponents:
         raise _unknown(code, option, "a currency of the ledger's table", exponents)
+    return code
+
+
+def country(text: str, option: str) -> str:
+    """Read a country code of two letters."""
+    code = text.strip().upper()
+    if not re.fullmatch("[A-Z]{2}", code):
+        raise _wrong(text, option, "a country code of two letters", "FI, or ZZ where it is unknown")
     return code
 
 

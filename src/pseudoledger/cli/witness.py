@@ -61,6 +61,11 @@ def witness(
 ) -> None:
     """Cosign checkpoints of the logs in a policy, and remember the last of each (C2SP tlog-witness)."""
     path = policy or directory / POLICY
+    if policy is None and not path.exists():
+        raise WrongUse(
+            f"{path} is not there: it names the logs to cosign",
+            hint=f"pl policy log prints the line of a ledger; write it into {path}, or give --policy FILE",
+        )
     trusted = parse_policy(read_file(path))
     if not trusted.logs:
         raise WrongUse(f"{path} names no log", hint="add lines `log VKEY`; pl policy log prints one")

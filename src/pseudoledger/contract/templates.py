@@ -174,7 +174,11 @@ def _offered(choice: Choice, template: Template) -> _Drafted:
     offered = next((line for line in offer.lines if line.id == choice.offer_line), None)
     rate = next((rate for rate in offer.tariff.lines if rate.line == choice.offer_line), None)
     if offered is None or rate is None:
-        raise MalformedError(f"the offer has no line {choice.offer_line!r}", code="template.lines")
+        raise MalformedError(
+            f"the offer has no line {choice.offer_line!r}",
+            code="template.lines",
+            hint=f"its lines are {', '.join(line.id for line in offer.lines)}",
+        )
     if rate.basis not in {template.basis, "once"}:
         raise MalformedError(
             f"the offer's line {choice.offer_line!r} is priced {rate.basis}, the template is {template.basis}",

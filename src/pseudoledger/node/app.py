@@ -25,6 +25,14 @@ from pseudoledger.node.problems import problem, wants_cbor
 from pseudoledger.node.scrapi import Entries, Gate
 from pseudoledger.node.statics import Checkpoint
 
+OPENAPI = "/api/v1/openapi.json"
+_PATH_SHOWN = 200
+_ABOUT = (
+    "What a node tells about its ledger of compute leases, as JSON. Amounts are minor units of their currency, times"
+    " Unix seconds; an answer that follows from a time says as of when. Lists come in pages: pass `next` on as"
+    " `cursor`. It is the node's word: statements, receipts and tiles, served beside this, can be verified."
+)
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -44,7 +52,8 @@ def create_app(
     checkpoint = Checkpoint(node.reader)
     app = FastAPI(
         title="pseudoledger",
-        openapi_url="/api/v1/openapi.json",
+        description=_ABOUT,
+        openapi_url=OPENAPI,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -71,8 +80,20 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "registered for this class"
     if pages.wants_page(request):
         return pages.error_page(request, HTTPStatus(error.status_code))
-    detail = str(error.detail)
-    return problem(error.status_code, detail, detail, cbor=_cbor(request), headers=error.headers)
+    title = str(error.detail)
+    return problem(
+        error.status_code, title, _said(request, error), cbor=_cbor(request), headers=error.headers
+    )
+
+
+def _said(request: Request, error: HTTPException) -> str:
+    """Say what an address or method that nobody serves could have been."""
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return f"nothing is served at {request.url.path[:_PATH_SHOWN]}; {OPENAPI} describes what is under /api/v1"
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("allow") or (error.headers or {}).get("Allow") or "others"
+        return f"{request.method} is not answered here; allowed: {allowed}"
+    return str(error.detail)
 
 
 async def _our_error(request: Request, error: Exception) -> Response:

@@ -2,9 +2,10 @@
 
 import pytest
 
+from pseudoledger.cli import find as find_module
 from pseudoledger.cli.desk import Desk
 from pseudoledger.cli.failure import WrongUse
-from pseudoledger.cli.find import NOUNS, did_of, find, find_any, party_name
+from pseudoledger.cli.find import NOUNS, did_of, find, find_any, party_name, require_new_number
 from pseudoledger.contract.things import Chain, Demand, Invoice, Lease, Offer, Payment, Usage
 from pseudoledger.statement.kinds import KINDS
 
@@ -74,3 +75,27 @@ def test_a_party_without_a_key_here_is_shown_by_its_label(desk):
     desk.names.clear()
     assert party_name(desk, root) == "“north-lake”"
     assert party_name(desk, carol).endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"), [("pool.declared", "P1"), ("offer.published", "O1"), ("lease.proposed", "L1")]
+)
+def test_a_number_is_not_given_twice_by_one_party(desk, kind, number):
+    alice = desk.book.root_of(next(did for did, name in desk.names.items() if name == "alice"))
+    with pytest.raises(WrongUse, match=f"called '{number}' already") as caught:
+        require_new_number(desk, {"type": kind, "number": number}, alice)
+    assert "another number" in caught.value.hint
+    require_new_number(desk, {"type": kind, "number": "NEW-1"}, alice)
+    require_new_number(desk, {"type": "usage.reported"}, alice)
+
+
+def test_another_party_may_use_the_same_number(desk):
+    require_new_number(desk, {"type": "pool.declared", "number": "P1"}, "did:key:z6Mkother")
+
+
+def test_two_things_of_one_number_have_to_be_named_by_their_ids(desk, monkeypatch):
+    keys = [key for key, _ in desk.book.all(Payment)]
+    monkeypatch.setattr(find_module, "_by_number", lambda *_: iter(keys))
+    with pytest.raises(WrongUse, match="2 payments are called 'PAY-1'") as caught:
+        find(desk, Payment, "PAY-1")
+    assert all(key[:12] in caught.value.message for key in keys)

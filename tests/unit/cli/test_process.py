@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pseudoledger.cli.failure import WrongUse
+from pseudoledger.cli.nodes import place_of
 from pseudoledger.ledger.store import WriterLock
 
 PL = str(Path(sys.executable).with_name("pl"))
@@ -191,3 +193,47 @@ def test_a_bench_that_fails_leaves_the_figures_before_it(tmp_path):
     assert shown.returncode == 3
     assert shown.stdout.split()[:3] == ["what", "figure", "unit"]
     assert json.loads(pl("bench", "serve", "--json", cwd=tmp_path, PATH=str(tmp_path)).stdout) == []
+
+
+def test_the_package_runs_as_a_module(copy):
+    done = subprocess.run(
+        [sys.executable, "-m", "pseudoledger", "offer", "lst"],
+        capture_output=True,
+        text=True,
+        cwd=copy,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "hint: pseudoledger offer --help" in done.stderr
+
+
+def test_an_interruption_while_the_program_is_imported_is_said_and_leaves_no_trace(monkeypatch, capsys):
+    from pseudoledger import __main__ as way_in
+
+    class Interrupting:
+        def find_spec(self, name, *_):
+            if name == "pseudoledger.cli.main":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "pseudoledger.cli.main", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    with pytest.raises(SystemExit) as left:
+        way_in.main()
+    assert left.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8080", "ftp://market.example", "http://", "http://a.example b", "http://a.example?x=1"]
+)
+def test_what_is_no_url_of_a_node_is_wrong_use(url):
+    with pytest.raises(WrongUse, match="is no URL of a node") as caught:
+        place_of(None, url, None, {})
+    assert caught.value.hint.startswith("for example http://")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080", "https://market.example/", "https://[::1]:8080/under"]
+)
+def test_the_url_of_a_node_is_taken_as_it_is(url):
+    assert place_of(None, url, None, {}).node == url

@@ -69,6 +69,14 @@ class About:
     window: int = RECENT_WINDOW
     shown_max: int = SHOWN_MAX
 
+    @property
+    def person_attested(self) -> bool:
+        """Whether another party says, at present, that it knows who this is."""
+        return any(
+            one.claim.payload.claim == "kyc" and one.status == "in_force" and one.claim.attestor != self.root
+            for one in self.claims
+        )
+
 
 def make(view: View, ask: Ask) -> Page | None:
     """Show one identity; a key that the ledger never saw has no page."""

@@ -24,6 +24,7 @@ from pseudoledger.errors import InvalidSignature, MalformedError
 from pseudoledger.identity.keys import Signer
 from pseudoledger.ledger.tree import hash_leaf
 from pseudoledger.statement import envelope
+from pseudoledger.statement.values import format_instant
 
 AUDITING = Signer.from_seed(bytes(range(32)))
 
@@ -160,7 +161,9 @@ def test_an_unverified_ledger_is_said_everywhere(town):
     report = trace_ledger(town.ledger, Asked(), verified=False)
     assert any("not verified" in problem for problem in broken(report))
     for language, word in (("en", "Not verified"), ("ar", ARABIC["unverified"])):
-        assert word in to_html(report, language).decode()
+        page = to_html(report, language).decode()
+        assert word in page
+        assert ("unchecked copy" in page) == (language == "en")
 
 
 # Signature
@@ -371,6 +374,11 @@ def test_a_page_asks_for_no_other_file_and_has_an_outline(which, language, reque
     assert all(after <= before + 1 for before, after in zip(outline.levels, outline.levels[1:], strict=False))
     assert f'lang="{language}"' in page
     assert ('dir="rtl"' in page) is (language == "ar")
+
+
+def test_dates_keep_their_order_in_a_sentence_that_runs_from_the_right(report):
+    page = to_html(report, "ar").decode()
+    assert f"\u2066{format_instant(report.looked.first)[:10]}\u2069" in page
 
 
 def test_both_languages_have_the_same_words_with_the_same_places():

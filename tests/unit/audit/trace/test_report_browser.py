@@ -91,6 +91,16 @@ def test_no_label_of_a_chart_is_cut(chromium, pages, language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_itself_never_scrolls_sideways(chromium, pages, language):
+    tab = chromium.new_page()
+    tab.goto((pages / f"trace.{language}.html").as_uri())
+    for width in WIDTHS:
+        tab.set_viewport_size({"width": width, "height": 900})
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    tab.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_it_prints(chromium, pages, language, tmp_path):
     tab = chromium.new_page()
     tab.goto((pages / f"trace.{language}.html").as_uri())

@@ -263,7 +263,11 @@ def from_json(raw: bytes) -> TraceReport:
     try:
         report = msgspec.json.decode(raw, type=TraceReport)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"not a report of trace: {error}", code="trace.report") from None
+        raise MalformedError(
+            f"not a report of trace: {error}",
+            code="trace.report",
+            hint="give the trace.json that pl trace wrote; a review carries no signature, make it again to compare",
+        ) from None
     if to_json(report) != raw:
         raise MalformedError(
             "the report is not written as trace writes it",
