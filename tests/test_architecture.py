@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src" / "pseudoledger"
 PYPROJECT = ROOT / "pyproject.toml"
 
-KEEPS_FILES = {"store.py", "database.py", "description.py", "backup.py", "export.py"}
+KEEPS_FILES = {"store.py", "database.py", "description.py", "backup.py", "export.py", "files.py"}
 """Modules of the ledger room that are about files; everything else in these rooms works on values."""
 PURE = sorted(
     path

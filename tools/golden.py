@@ -23,6 +23,7 @@ from pseudoledger.contract.things import Lease, Pool
 from pseudoledger.contract.things.claim import Claim
 from pseudoledger.contract.things.voucher import Presentation, Voucher
 from pseudoledger.demo import city as city_scenes
+from pseudoledger.demo import handover
 from pseudoledger.demo.month import LESSORS
 from pseudoledger.demo.play import play
 from pseudoledger.demo.stage import Stage
@@ -55,8 +56,9 @@ def freeze(target: Path) -> None:
 
 def _more(stage: Stage) -> None:
     """Register what the demo leaves out of the kinds of the second rule set."""
-    owner, city, lab = "fund", city_scenes.CITY, city_scenes.LAB
-    lease_id = next(ref for ref, lease in stage.book.all(Lease) if lease.lessee == stage.did(lab))
+    owner, city, lab = "fund", city_scenes.CITY, handover.NEW_KEY
+    first = stage.did(city_scenes.LAB)
+    lease_id = next(ref for ref, lease in stage.book.all(Lease) if lease.lessee == first)
     voucher_id, voucher = next(iter(stage.book.all(Voucher)))
     presentation_id, _ = next(iter(stage.book.all(Presentation)))
     pool_id, pool = next(

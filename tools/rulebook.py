@@ -18,6 +18,7 @@ from pseudoledger import errors
 from pseudoledger.cli.failure import exit_code
 from pseudoledger.contract import ruleset
 from pseudoledger.contract.case import Rule
+from pseudoledger.contract.judge import under
 from pseudoledger.contract.tables import TABLE_NAMES, contracts_dir, file_hash, shipped
 
 _SRC = Path(pseudoledger.__file__).parent
@@ -88,7 +89,18 @@ def _differences(earlier: ruleset.RuleSet, later: ruleset.RuleSet) -> str:
         out.append("")
     else:
         out.append("The rules of the kinds that both have are the same.\n")
+    out += _other_folds(earlier, later)
     return "\n".join(out)
+
+
+def _other_folds(earlier: ruleset.RuleSet, later: ruleset.RuleSet) -> Iterator[str]:
+    """Yield what each of two sets does with a kind that both have and take into the book in other ways."""
+    before, after = under(earlier.number).folds, under(later.number).folds
+    kinds = [kind for kind in before if before[kind] is not after[kind]]
+    if kinds:
+        yield f"| kind | what the book does here | under `{later.name}` |\n|---|---|---|"
+        yield from (f"| `{kind}` | {_says(before[kind])} | {_says(after[kind])} |" for kind in kinds)
+        yield ""
 
 
 def _from_common_stage(rule: Rule, stages: tuple[tuple[Rule, ...], ...]) -> bool:
@@ -108,7 +120,7 @@ def _name(rule: Rule) -> str:
     return getattr(rule, "__name__", "")
 
 
-def _says(rule: Rule) -> str:
+def _says(rule: Callable[..., Any]) -> str:
     return inspect.cleandoc(rule.__doc__ or "").split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
 
 

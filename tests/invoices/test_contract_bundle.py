@@ -130,7 +130,7 @@ def test_a_page_names_what_is_missing(office, made, key, tmp_path):
     html = page.read_text("utf-8")
     assert gone in html
     assert "not in this bundle" in html
-    assert "pseudoledger-2" in html.partition("travel apart")[2], "the rule set is named and not held"
+    assert "pseudoledger-3" in html.partition("travel apart")[2], "the rule set is named and not held"
 
 
 def test_a_policy_with_its_quorum(office, made, key, tmp_path):

@@ -78,7 +78,7 @@ KeyNamesOption = Annotated[
 
 
 RulesOption = Annotated[
-    str, typer.Option("--rules", help=f"Rule set to found it under: {' or '.join(NAMES)}.")
+    str, typer.Option("--rules", help=f"Rule set to found it under: {', '.join(NAMES[:-1])} or {NAMES[-1]}.")
 ]
 RELEASED = next(name for name in reversed(NAMES) if name not in IN_PREPARATION)
 """Newest rule set that never changes any more."""

@@ -3,7 +3,7 @@
 `Judge.judge` is a pure function of the case; `Judge.fold` takes an accepted statement into the book. The
 registrar, the verifier and every mirror call the same two. Rule sets share the functions of `contract.rules`
 and differ in which of them they list: a module's `RULES` and `FOLDS` are those of the first set, its `RULES_2`
-and `FOLDS_2` what the second one adds or lists anew. A function that a released set lists never changes what
+and `FOLDS_2` what the second one adds or lists anew, `FOLDS_3` the third. A function that a released set lists never changes what
 it answers; a set that wants another answer lists another function.
 """
 
@@ -138,7 +138,7 @@ def _listed(module: ModuleType, name: str, number: int) -> Any:
     return getattr(module, name)
 
 
-for _name in ("RULES", "FOLDS", "RULES_2", "FOLDS_2"):
+for _name in ("RULES", "FOLDS", "RULES_2", "FOLDS_2", "RULES_3", "FOLDS_3"):
     _check_listed_once(_name)
 
 apart.check(

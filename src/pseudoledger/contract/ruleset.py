@@ -27,7 +27,7 @@ from pseudoledger.statement.kinds.ledger import Policy
 from pseudoledger.statement.kinds.market import LINES_MAX, REFS_MAX
 from pseudoledger.statement.payload import DEPTH_MAX, ITEMS_MAX, parse
 
-NAMES = ("pseudoledger-1", "pseudoledger-2")
+NAMES = ("pseudoledger-1", "pseudoledger-2", "pseudoledger-3")
 """Every rule set by its number, which its name ends with; new ledgers are founded with the last one."""
 IN_PREPARATION: frozenset[str] = frozenset()
 """Sets that are not released: what they list and the file that describes them may still change.

@@ -15,6 +15,7 @@ from play.quarrel import (
     open_about,
     quarrelsome,
 )
+from play.table import Table
 from pseudoledger.contract.account import lease_account
 from pseudoledger.contract.agenda import agenda
 from pseudoledger.contract.derive import (
@@ -195,6 +196,23 @@ def test_a_payer_disputes_what_it_rejected():
     assert due(deal) == deal.total - 10_000
     deal.table.act(deal.lessor, credit([("h100", 10_000)], number="C1"), deal.invoice)
     assert due(deal) == deal.total - 11_900
+
+
+@pytest.mark.parametrize(("rules", "counted"), [("pseudoledger-2", 2), ("pseudoledger-3", 1)])
+def test_a_credit_note_counts_once_where_both_dispute_the_invoice(rules, counted):
+    """The second set let it count for both, so that too little was owed; the third counts it for the payer's."""
+    deal = quarrelsome(Table(rules=rules)).invoiced()
+    deal.table.act(deal.lessee, rejected(deal.total - SOME), deal.invoice)
+    open_about(deal, of_invoice(deal.invoice, SOME), deal.lessor, number="Q1")
+    issuers = answer(deal, who=deal.lessee).dispute
+    payers = answer(open_about(deal, of_invoice(deal.invoice, 20_000), number="Q2")).dispute
+    deal.table.act(deal.lessor, credit([("h100", 10_000)], number="C1"), deal.invoice)
+    deal.dispute = payers
+    decide(deal, 20_000)
+    assert invoice(deal).owed_credit_minor == 20_000 - 11_900
+    deal.dispute = issuers
+    decide(deal, 0)
+    assert invoice(deal).owed_credit_minor == 20_000 + SOME - counted * 11_900
 
 
 def test_without_an_arbiter_it_is_on_record_and_stops_nothing():

@@ -47,7 +47,7 @@ def test_it_verifies_under_the_newest_rules(small):
     with contextlib.closing(Store.open_reader(small.ledger)) as store:
         kinds = Counter(row.type for row in store.entries())
         founded = parse(decode(next(iter(store.entries())).statement).payload)
-    assert founded.rules.name == "pseudoledger-2"
+    assert founded.rules.name == "pseudoledger-3"
     for kind in (
         *("identity.declared", "identity.rotated", "identity.adopted", "pool.declared", "offer.published"),
         *("offer.withdrawn", "demand.published", "lease.proposed", "lease.signed", "delivery.offered"),

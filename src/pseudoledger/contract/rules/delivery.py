@@ -164,6 +164,7 @@ def _kept(fold: Fold) -> Fold:
     """Make a fold that takes back, with the lessee's answer, what it disputes."""
 
     def folded(case: Case) -> None:
+        """The same, and what the lessee disputes of it is taken back."""
         before = case.book.get(Delivery, case.payload.delivery)
         assert before is not None, "delivery_waits saw it"
         fold(case)

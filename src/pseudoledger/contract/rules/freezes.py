@@ -238,13 +238,37 @@ def keep_billed_apart(case: Case, quantities: dict[str, int]) -> None:
 
 
 def keep_credited(case: Case, before: Invoice) -> None:
-    """Take a credit note off what is owed, and what is beyond that off what is frozen."""
-    total = case.payload.total_minor
-    owed = min(before.owed_credit_minor, total)
-    freezes = tuple(
-        msgspec.structs.replace(freeze, amount=freeze.amount - min(freeze.amount, total - owed))
-        for freeze in before.freezes
-    )
+    """Take a credit note off what is owed, and what is beyond that off everything that is frozen.
+
+    Where payer and issuer dispute an invoice at once, a credit note counts for both: `keep_credited_once` does not.
+    """
+    beyond = case.payload.total_minor - _owed(case, before)
+    _credited(case, before, tuple(_less(freeze, beyond) for freeze in before.freezes))
+
+
+def keep_credited_once(case: Case, before: Invoice) -> None:
+    """Take a credit note off what is owed, and what is beyond that off what the payer disputes, then the issuer."""
+    beyond = case.payload.total_minor - _owed(case, before)
+    freezes = []
+    for freeze in sorted(before.freezes, key=lambda freeze: freeze.by_creditor):
+        freezes.append(_less(freeze, beyond))
+        if case.now < freeze.until:
+            # One whose time is over stops nothing any more; it takes nothing from those that do.
+            beyond -= min(freeze.amount, beyond)
+    _credited(case, before, tuple(freezes))
+
+
+def _owed(case: Case, before: Invoice) -> int:
+    """Return what of a credit note was owed."""
+    return min(before.owed_credit_minor, int(case.payload.total_minor))
+
+
+def _less(freeze: Freeze, credited: int) -> Freeze:
+    return msgspec.structs.replace(freeze, amount=freeze.amount - min(freeze.amount, credited))
+
+
+def _credited(case: Case, before: Invoice, freezes: tuple[Freeze, ...]) -> None:
+    owed = before.owed_credit_minor - _owed(case, before)
     after = case.book.get(Invoice, case.sub)
     assert after is not None, "the credit note is of an invoice"
-    case.book.change(case.sub, after, owed_credit_minor=before.owed_credit_minor - owed, freezes=freezes)
+    case.book.change(case.sub, after, owed_credit_minor=owed, freezes=freezes)

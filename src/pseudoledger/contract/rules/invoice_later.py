@@ -35,6 +35,7 @@ def _kept(fold: Fold) -> Fold:
     """Make a fold that takes back, with the payer's answer, what it disputes."""
 
     def folded(case: Case) -> None:
+        """The same, and what the payer disputes of it is taken back."""
         before = case.invoice
         fold(case)
         freezes.answered(case, case.sub, before)

@@ -262,6 +262,14 @@ def fold_credit_in_full(case: Case) -> None:
     lower_to_share(case, case.sub)
 
 
+def fold_credit_once(case: Case) -> None:
+    """The same, but of two disputes that run at once a credit note counts for one: the payer's first, then the rest."""
+    before = case.invoice
+    fold_credit(case)
+    freezes.keep_credited_once(case, before)
+    lower_to_share(case, case.sub)
+
+
 def fold_declared(case: Case) -> None:
     """Count the payment until it is denied."""
     said = case.payload
@@ -339,3 +347,5 @@ FOLDS: MappingProxyType[str, Fold] = MappingProxyType(
 )
 
 FOLDS_2: MappingProxyType[str, Fold] = MappingProxyType({"credit.issued": fold_credit_in_full})
+
+FOLDS_3: MappingProxyType[str, Fold] = MappingProxyType({"credit.issued": fold_credit_once})

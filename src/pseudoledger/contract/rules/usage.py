@@ -311,6 +311,7 @@ def _kept(fold: Fold) -> Fold:
     """Make a fold that takes back, with the lessee's answer, what it disputes."""
 
     def folded(case: Case) -> None:
+        """The same, and what the lessee disputes of it is taken back."""
         before = case.book.get(Usage, case.payload.report)
         assert before is not None, "report_waits saw it"
         fold(case)
