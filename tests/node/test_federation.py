@@ -108,7 +108,7 @@ def test_listings_are_shown_as_foreign_and_never_folded_in(desk, source):
     assert (said["origin"], said["offers"], said["demands"]) == ("other.example/board", 1, 0)
     assert (said["rules"], said["clock"]) == ("re-run", "simulated")
     board = desk.json("market board --ledger led")
-    assert numbers(board) == [("OS", None), ("ON", "other.example/board")]
+    assert numbers(board) == [("ON", "other.example/board"), ("OS", None)]
     (ledger,) = board["ledgers"]
     assert ledger["size"] == desk.json("status --ledger other")["entries"]
     assert ledger["time"] == 1_771_574_400
@@ -137,10 +137,10 @@ def test_importing_again_goes_on_and_a_stale_export_is_refused(desk):
     desk.pl("offer withdraw ON --as north --ledger other")
     desk.pl("tiles export other tiles")
     desk.pl(f"market federate tiles --key {desk.key} --ledger led")
-    assert numbers(desk.json("market board --ledger led")) == [("OS", None), ("ON2", "other.example/board")]
+    assert numbers(desk.json("market board --ledger led")) == [("ON2", "other.example/board"), ("OS", None)]
     said = desk.pl(f"market federate stale --key {desk.key} --ledger led", code=1)
     assert "older export" in said
-    assert numbers(desk.json("market board --ledger led")) == [("OS", None), ("ON2", "other.example/board")]
+    assert numbers(desk.json("market board --ledger led")) == [("ON2", "other.example/board"), ("OS", None)]
     desk.pl("market federated --forget other.example/board --ledger led")
     assert desk.json("market federated --ledger led") == []
 
