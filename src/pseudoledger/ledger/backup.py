@@ -11,9 +11,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from pseudoledger.errors import StoreError
+from pseudoledger.identity.files import sync_directory
 from pseudoledger.ledger.database import DATABASE
 from pseudoledger.ledger.description import DESCRIPTION
-from pseudoledger.ledger.files import sync_directory
 from pseudoledger.ledger.store import Store
 
 

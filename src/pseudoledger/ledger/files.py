@@ -11,8 +11,6 @@ from pathlib import Path
 
 from pseudoledger.identity.files import sync_directory
 
-__all__ = ["sync_directory", "write_durably"]
-
 
 def write_durably(path: Path, raw: bytes) -> None:
     """Write a file, readable for all, that after any crash is the old one or the new one; make its directory."""

@@ -31,11 +31,11 @@ from pseudoledger.errors import (
     SplitView,
     StoreError,
 )
+from pseudoledger.identity.files import sync_directory
 from pseudoledger.ledger.checkpoint import Checkpoint, parse_checkpoint
 from pseudoledger.ledger.database import DATABASE
 from pseudoledger.ledger.description import DESCRIPTION
 from pseudoledger.ledger.export import COSIGNED
-from pseudoledger.ledger.files import sync_directory
 from pseudoledger.ledger.fork import PROOF_BYTES_MAX, parse_fork
 from pseudoledger.ledger.note import NOTE_BYTES_MAX, parse_note
 from pseudoledger.ledger.tiles import TileHashes

@@ -34,9 +34,9 @@ from pseudoledger.errors import (
     StoreError,
     VerificationError,
 )
+from pseudoledger.identity.files import sync_directory
 from pseudoledger.identity.keys import Signer, did_from_key
 from pseudoledger.ledger.checkpoint import add_signatures, cosign
-from pseudoledger.ledger.files import sync_directory
 from pseudoledger.ledger.fork import ForkProof, format_fork, verify_fork
 from pseudoledger.ledger.note import (
     SignedNote,

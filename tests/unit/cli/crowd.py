@@ -1,5 +1,6 @@
 """A ledger with a crowd on it: a thousand statements of others around what a test does by the command line."""
 
+import json
 import os
 import re
 import shlex
@@ -35,6 +36,20 @@ def do(*lines):
     """Run command lines that have to succeed."""
     for line in lines:
         assert run(shlex.split(line)[1:]) == 0, line
+
+
+def told(capsys, line, code=0):
+    """Run a command line with --json and return what it prints."""
+    capsys.readouterr()
+    assert run([*shlex.split(line)[1:], "--json"]) == code, line
+    return json.loads(capsys.readouterr().out)
+
+
+def refused(capsys, line, code):
+    """Run a command line that a rule refuses with a code."""
+    capsys.readouterr()
+    assert run(shlex.split(line)[1:]) == 1
+    assert code in capsys.readouterr().err
 
 
 def commands(page):

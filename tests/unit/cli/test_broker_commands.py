@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from crowd import crowd, do, found, verified
+from crowd import crowd, do, found, refused, told, verified
 
 from pseudoledger.cli.main import run
 
@@ -24,18 +24,6 @@ def market(tmp_path, monkeypatch):
         f"pl demand publish D1 --line h100=4x{H100} --length 30d --ceiling '20.00 USD/h' {OPEN} --as bob",
     )
     return monkeypatch
-
-
-def told(capsys, line):
-    capsys.readouterr()
-    do(f"{line} --json")
-    return json.loads(capsys.readouterr().out)
-
-
-def refused(capsys, line, code):
-    capsys.readouterr()
-    assert run(line.split()[1:]) == 1
-    assert code in capsys.readouterr().err
 
 
 def test_a_broker_acts_for_both_sides_and_bills_its_commission_once(market, capsys):

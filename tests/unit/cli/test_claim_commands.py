@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from crowd import crowd, do, found, verified
+from crowd import crowd, do, found, told, verified
 
 from pseudoledger.cli.main import run
 
@@ -40,12 +40,6 @@ def asked_for(tmp_path, monkeypatch):
     )
     Path("gate.toml").write_text(GATE, encoding="utf-8")
     return monkeypatch
-
-
-def told(capsys, line, code=0):
-    capsys.readouterr()
-    assert run([*line.split()[1:], "--json"]) == code, line
-    return json.loads(capsys.readouterr().out)
 
 
 def attest(number, said, valid=YEAR):

@@ -4,10 +4,8 @@ A lease over two sorts of chips, its sublease and the sublease of that, amendmen
 what all leases amount to taken together. The how-to page runs as it stands.
 """
 
-import json
-
 import pytest
-from crowd import commands, crowd, do, found, verified
+from crowd import commands, crowd, do, found, refused, told, verified
 
 from pseudoledger.cli.main import run
 
@@ -34,18 +32,6 @@ def market(tmp_path, monkeypatch):
     return monkeypatch
 
 
-def asked(capsys, line):
-    capsys.readouterr()
-    do(f"{line} --json")
-    return json.loads(capsys.readouterr().out)
-
-
-def refused(capsys, line, code):
-    capsys.readouterr()
-    assert run(line.split()[1:]) == 1
-    assert code in capsys.readouterr().err
-
-
 def sublet(capsys):
     """Bob leases four of his eight on to carol, and carol two of these to judy."""
     demand = f"--length 20d {OPEN}"
@@ -66,7 +52,7 @@ def sublet(capsys):
 
 
 def test_a_lease_says_for_every_line_what_it_is_for_and_where_it_stands(market, capsys):
-    lease = asked(capsys, "pl lease show L1")
+    lease = told(capsys, "pl lease show L1")
     assert [(line["id"], line["purpose"], line["equivalence_ppm"]) for line in lease["terms"]["lines"]] == [
         ("h100", "train", 1_000_000),
         ("mi300x", "infer", 1_300_000),
@@ -88,20 +74,20 @@ def test_the_how_to_page_runs_and_the_ledger_verifies(market, capsys):
     do(first, second, *rest[:4])
     market.setenv("PSEUDOLEDGER_NOW", "2026-03-10T00:00:00Z")
     do(*rest[4:])
-    assert len(asked(capsys, "pl lease endings")["endings"]) == 2
+    assert len(told(capsys, "pl lease endings")["endings"]) == 2
     verified()
 
 
 def test_chains_of_subleases_end_with_their_head(market, capsys):
     sublet(capsys)
-    (line,) = asked(capsys, "pl lease show S2")["terms"]["lines"]
+    (line,) = told(capsys, "pl lease show S2")["terms"]["lines"]
     assert (line["count"], line["purpose"], line["head_line"]) == (2, "train", "h100")
-    assert [row["depth"] for row in asked(capsys, "pl lease list")] == [1, 2, 1, 0]
+    assert [row["depth"] for row in told(capsys, "pl lease list")] == [1, 2, 1, 0]
     market.setenv("PSEUDOLEDGER_NOW", "2026-03-10T00:00:00Z")
     refused(capsys, "pl lease end S1 --code 20004 --entry L1 --as carol", "end.no_condition")
     do("pl lease end L1 --code 7 --as bob", "pl lease end S1 --code 20004 --entry L1 --as carol")
     do("pl lease end S2 --code 20004 --entry S1 --as judy")
-    found_endings = asked(capsys, "pl lease endings")
+    found_endings = told(capsys, "pl lease endings")
     assert {(cause["role"], cause["code"]): cause["count"] for cause in found_endings["causes"]} == {
         ("lessee", 7): 1,
         ("either", 20_004): 2,
@@ -128,14 +114,14 @@ def test_downtime_becomes_a_credit_note_and_an_amendment_holds_from_its_start(ma
         "pl invoice issue L1 INV-1 --as alice",
         "pl invoice credit INV-1 CN-1 --sla --as alice",
     )
-    invoice = asked(capsys, "pl invoice show INV-1")
+    invoice = told(capsys, "pl invoice show INV-1")
     hours = 14 * 24
     assert invoice["net_minor"] == 8 * 220 * (hours - 7) + 8 * 180 * hours
     # 7 of 336 hours are more than 1 in 1,000: a quarter of the line's price is owed.
     assert invoice["credited_minor"] == 8 * 220 * (hours - 7) // 4
-    lease = asked(capsys, "pl lease show L1")
+    lease = told(capsys, "pl lease show L1")
     assert [line["count"] for line in lease["terms"]["lines"]] == [8, 4]
-    assert asked(capsys, "pl lease statement L1")["amendments"] == 1
+    assert told(capsys, "pl lease statement L1")["amendments"] == 1
     verified()
 
 
@@ -150,18 +136,18 @@ def test_a_lessor_takes_machines_back_only_after_its_notice(market, capsys):
     refused(capsys, soon, "reclaim.too_soon")
     do("pl lease reclaim L2 N1 --at 2026-03-20T10:00:00Z --code 10001 --as alice")
     refused(capsys, "pl lease end L2 --code 10001 --as alice", "end.notice_runs")
-    (announced,) = asked(capsys, "pl lease endings")["endings"]
+    (announced,) = told(capsys, "pl lease endings")["endings"]
     assert (announced["role"], announced["announced"]) == ("lessor", True)
     market.setenv("PSEUDOLEDGER_NOW", "2026-03-20T10:00:00Z")
     do("pl lease end L2 --code 10001 --as alice")
-    (cause,) = asked(capsys, "pl lease endings --of carol")["causes"]
+    (cause,) = told(capsys, "pl lease endings --of carol")["causes"]
     assert (cause["role"], cause["code"], cause["count"]) == ("lessor", 10_001, 1)
     verified()
 
 
 def test_what_a_partys_leases_hang_on_and_what_they_commit_it_to(market, capsys):
     # 8 of worth 1 and 8 of worth 1.3, for as long: 10 and 13 of 23 parts.
-    found_index = asked(capsys, "pl lease concentration --of bob")
+    found_index = told(capsys, "pl lease concentration --of bob")
     for by in ("by_vendor", "by_origin"):
         assert found_index[by]["least"] == found_index[by]["most"] == "269/529"
     assert {item["name"]: item["share"] for item in found_index["by_origin"]["shares"]} == {
@@ -174,6 +160,6 @@ def test_what_a_partys_leases_hang_on_and_what_they_commit_it_to(market, capsys)
         f"pl quota draw Q1 D1 --lease L1 --hours {committed - 200} --as carol",
     )
     refused(capsys, "pl quota draw Q1 D2 --lease L1 --hours 101 --as carol", "quota.exceeded")
-    (quota,) = asked(capsys, "pl quota budget bob")["quotas"]
+    (quota,) = told(capsys, "pl quota budget bob")["quotas"]
     assert (quota["committed"], quota["left"]) == (committed * 3600, 100 * 3600)
     verified()
