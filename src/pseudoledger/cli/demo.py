@@ -1,4 +1,4 @@
-"""`demo`: a market month and a city's programme on a simulated clock, verified, reviewed, and a copy tampered with."""
+"""`demo`: a market in three acts on a simulated clock, verified, reviewed, and a copy tampered with."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pseudoledger.cli.command import JsonOption, plain
 from pseudoledger.cli.failure import CHECK_FAILED
 from pseudoledger.cli.show import errors, print_json, say
 from pseudoledger.demo.bundled import hand_over
+from pseudoledger.demo.ferry import REPORT
+from pseudoledger.demo.papers import INVOICE, TABLES, write_tables
 from pseudoledger.demo.play import play
 from pseudoledger.demo.questions import Reviewed, ask
 from pseudoledger.demo.stage import DISCLOSURES, Scene
@@ -32,11 +34,13 @@ def demo(
     ] = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Play one market month and a city's programme: leases, invoices, a voucher, a dispute, and what is refused.
+    """Play a market month, a city's programme and a hall of many owners, with what the rules refuse.
 
-    Writes DIR/ledger, DIR/keys (without passphrases, for this demo alone) and DIR/out. Then it verifies the
-    ledger, shows a tampered copy being caught, and reviews the ledger without and with the disclosures that
-    its parties have made.
+    Leases, invoices and payments; a voucher, a machine's custody and a dispute; stakes and their split, a
+    sublease, a quota, a dispatch and another ledger's listings. Writes DIR/ledger, DIR/keys (without
+    passphrases, for this demo alone), DIR/isle (the other ledger) and DIR/out. Then it verifies the ledger,
+    shows a tampered copy being caught, and reviews the ledger without and with the disclosures that its
+    parties have made.
     """
     scenes: list[Scene] = []
     _make(directory)
@@ -48,14 +52,15 @@ def demo(
 
     if not as_json:
         say(
-            "A market for compute, on a simulated clock: one month, then a city's programme of vouchers."
-            " Every line is one or more signed statements.\n"
+            "A market for compute, on a simulated clock: one month, then a city's programme of vouchers, then a"
+            " hall of many owners. Every line is one or more signed statements, or follows from them.\n"
         )
     stage = play(directory, seed=seed, tell=tell)
     stage.registrar.close()
     ledger = directory / "ledger"
     report = verify(ledger, ledger_key=stage.did("ledger"))
     bundle = hand_over(ledger, directory / "out", key=stage.did("ledger"))
+    tables = write_tables(ledger, directory / "out")
     tampered = tamper(ledger, directory / "out" / "tampered")
     caught = verify(tampered.directory, ledger_key=stage.did("ledger"))
     (directory / "out" / "checkpoint").write_text(report.keep + "\n", encoding="utf-8")
@@ -67,7 +72,7 @@ def demo(
     else:
         _conclude(report, ledger, tampered, caught)
         _tell_review(asked)
-        say(f"One lease with its proofs, to hand over: {bundle}; {bundle.with_suffix('.html')} shows it.")
+        _tell_files(directory / "out", bundle, tables)
         _name_commands(directory)
     if report.verdict is not Verdict.VALID or caught.verdict is not Verdict.BROKEN:
         errors("error: the demo's ledger did not verify as it should; please report this")
@@ -119,12 +124,21 @@ def _tell_review(asked: tuple[Reviewed, ...]) -> None:
     say(f"Its first: {says}. {asks}")
 
 
+def _tell_files(out: Path, bundle: Path, tables: int) -> None:
+    """Say what was written to look at beside the dossiers."""
+    say(f"One lease with its proofs, to hand over: {bundle}; {bundle.with_suffix('.html')} shows it.")
+    say(f"The laboratory's invoice as UBL and to print: {out / INVOICE}.xml, {out / INVOICE}.html")
+    say(f"Who got which chips and why: {out / REPORT}. Everything as {tables} CSV tables: {out / TABLES}")
+
+
 def _name_commands(directory: Path) -> None:
     ledger = directory / "ledger"
-    say("\nFour commands to try next:")
+    say("\nSix commands to try next:")
     for command in (
         f"pl verify {ledger}",
         f"pl lease statement L-river-lab --ledger {ledger}",
+        f"pl stake split L-dune-research --ledger {ledger}",
+        f"pl market board --ledger {ledger}",
         f"pl review {ledger} --disclosures {directory / DISCLOSURES} --out {directory / 'out' / 'dossier'}",
         f"pl trace {ledger} --disclosures {directory / DISCLOSURES} --out {directory / 'out' / 'trace'}",
     ):
@@ -136,6 +150,7 @@ def _data(
 ) -> dict[str, Any]:
     return {
         "directory": str(directory),
+        "files": [str(path) for path in sorted((directory / "out").iterdir())],
         "scenes": [
             {
                 "at": scene.at,

@@ -18,6 +18,7 @@ CHIP = "nvidia-h200-sxm-141gb"
 STATE_RUN, OTHER = "state-run", "other"
 NAME = "River Laboratory of Quillmere"
 """The registered name of the lessee: sealed on the ledger, and opened to the auditor."""
+CENTRE_NAME = "Quillmere Hall of Computing"
 FACE_MINOR = 140_000_00
 PROGRAMME = {"from": "2026-04-20T00:00:00Z", "until": "2027-05-01T00:00:00Z"}
 

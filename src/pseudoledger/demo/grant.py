@@ -7,7 +7,7 @@ from typing import Any
 from pseudoledger.contract.ruleset import tables_for
 from pseudoledger.contract.templates import Choice, Deal, draft_terms, load
 from pseudoledger.contract.things import Invoice, Offer
-from pseudoledger.demo.city import ARBITER, CENTRE, CHIP, CITY, LAB, NAME, City
+from pseudoledger.demo.city import ARBITER, CENTRE, CENTRE_NAME, CHIP, CITY, LAB, NAME, City
 from pseudoledger.demo.stage import Stage
 from pseudoledger.market.invoicing import draft_invoices, unbilled_usage
 from pseudoledger.statement.values import Period, format_instant
@@ -30,7 +30,11 @@ def lease(stage: Stage, city: City) -> None:
         choices=(Choice(offer_id=offer, offer=offered, offer_line=LINE, count=8, purpose="infer"),),
         period=Period.model_validate(PERIOD),
         arbiter=stage.did(ARBITER),
-        sealed={"lessee_name": NAME, "workload": "a weather model answers questions"},
+        sealed={
+            "lessor_name": CENTRE_NAME,
+            "lessee_name": NAME,
+            "workload": "a weather model answers questions",
+        },
     )
     terms = draft_terms(load("on-demand"), deal)
     terms["facility"] = {**terms["facility"], "site": "Quillmere, hall one"}

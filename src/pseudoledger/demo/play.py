@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pseudoledger.demo import billing, city, grant, handover, month, quarrel
+from pseudoledger.demo import billing, city, ferry, grant, hall, handover, month, neighbour, papers, quarrel
 from pseudoledger.demo.stage import Scene, Stage
 
 START = "2026-03-01T08:00:00Z"
@@ -41,6 +41,7 @@ def play(directory: Path, *, seed: int, tell: Callable[[Scene], None]) -> Stage:
     billing.credit(stage, issued)
     billing.commission(stage, market, issued)
     _second_act(stage, market)
+    _third_act(stage)
     return stage
 
 
@@ -60,6 +61,7 @@ def _second_act(stage: Stage, market: month.Market) -> None:
     stage.until("2026-05-31T01:00:00Z")
     grant.bill(stage, town)
     grant.redeem(stage, town)
+    papers.write_invoice(stage, town)
     stage.until("2026-06-03T09:00:00Z")
     quarrel.dispute(stage, town)
     quarrel.credit(stage, town)
@@ -69,3 +71,22 @@ def _second_act(stage: Stage, market: month.Market) -> None:
     quarrel.disclose(stage, town)
     stage.until("2026-06-16T09:00:00Z")
     handover.hand_over(stage)
+
+
+def _third_act(stage: Stage) -> None:
+    """A hall of many owners, let in part on; a dispatcher; another ledger's listings."""
+    stage.until("2026-06-18T09:00:00Z")
+    owned = hall.Hall()
+    hall.declare(stage)
+    hall.share(stage, owned)
+    stage.until("2026-06-19T09:00:00Z")
+    hall.lease(stage, owned)
+    hall.sublet(stage, owned)
+    stage.until("2026-06-20T09:00:00Z")
+    hall.run(stage, owned)
+    hall.divide(stage, owned)
+    stage.until("2026-07-22T09:00:00Z")
+    ferry.gather(stage)
+    ferry.divide(stage)
+    stage.until("2026-07-23T09:00:00Z")
+    neighbour.federate(stage, neighbour.publish(stage))

@@ -68,14 +68,16 @@ class Stage:
     _signers: dict[str, Signer] = field(default_factory=dict)
 
     @classmethod
-    def build(cls, directory: Path, *, seed: int, start: str, tell: Callable[[Scene], None]) -> Stage:
-        """Found the demo's ledger in `directory`/ledger, with keys in `directory`/keys."""
+    def build(
+        cls, directory: Path, *, seed: int, start: str, tell: Callable[[Scene], None], origin: str = ORIGIN
+    ) -> Stage:
+        """Found a ledger in `directory`/ledger, with keys in `directory`/keys."""
         stage = cls(directory=directory, seed=seed, tell=tell, now=instant_seconds(start))
         (directory / "out").mkdir(parents=True)
         signer = stage.signer("ledger")
         stage._registrar = Registrar.found(
             directory / "ledger",
-            origin=ORIGIN,
+            origin=origin,
             founder=stage.signer("founder"),
             signer=signer,
             last_signed=LastSigned.create(directory / "keys" / "ledger.last-signed"),
@@ -92,7 +94,7 @@ class Stage:
             ),
             nonce=stage.random(32),
         )
-        stage.note("founder", f"founded the ledger {ORIGIN}")
+        stage.note("founder", f"founded the ledger {origin}")
         return stage
 
     @property
@@ -130,6 +132,10 @@ class Stage:
         """Return a party's did."""
         return self.signer(who).did
 
+    def name(self, did: str) -> str:
+        """Return what the demo calls a party."""
+        return next(who for who, signer in self._signers.items() if signer.did == did)
+
     def random(self, count: int) -> bytes:
         """Return bytes that the seed alone decides: good for a demo, and for nothing else."""
         self._drawn += 1
@@ -138,6 +144,11 @@ class Stage:
             for block in range(count // 32 + 1)
         )
         return stream[:count]
+
+    @property
+    def time(self) -> str:
+        """What the clock shows."""
+        return format_instant(self.now)
 
     def until(self, moment: str) -> None:
         """Move the clock forward to an instant."""

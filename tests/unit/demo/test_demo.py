@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import shlex
+from hashlib import sha256
 from pathlib import Path
 
 from pseudoledger.cli.disclosure_file import read_disclosures
@@ -14,6 +15,7 @@ from pseudoledger.contract.things import Invoice
 from pseudoledger.contract.things.asset import Asset
 from pseudoledger.contract.things.dispute import Dispute
 from pseudoledger.contract.things.voucher import Presentation, Voucher
+from pseudoledger.demo import neighbour
 from pseudoledger.demo.city import NAME
 from pseudoledger.demo.play import play
 from pseudoledger.ledger.store import Store
@@ -53,6 +55,9 @@ def test_the_play_shows_every_act_and_refuses_what_it_should(tmp_path):
         "asset.not_holder",
         "voucher.answered",
         "dispute.not_arbiter",
+        "stake.units_taken",
+        "quota.exceeded",
+        "sublease.period",
     ]
     assert set(invoices) == {"settled"}
     told = {row.type for row in map(_typed, entries(tmp_path / "demo")[0])}
@@ -77,6 +82,8 @@ def test_the_play_shows_every_act_and_refuses_what_it_should(tmp_path):
         "dispute.opened",
         "dispute.answered",
         "dispute.decided",
+        "stake.accepted",
+        "quota.drawn",
     } <= told
 
 
@@ -97,6 +104,50 @@ def test_the_second_act_comes_to_the_figures_of_the_voucher_rules(tmp_path):
     assert chain.countries == ("SE", "DE")
     assert len(chain.leases) == 2, "it was delivered under a lease in each country"
     assert not any(NAME.encode() in raw for raw in entries(tmp_path / "demo")[0]), "the name is sealed"
+
+
+def test_the_third_act_divides_what_the_hall_earns_to_the_cent(tmp_path, capsys):
+    directory = tmp_path / "demo"
+    played(directory, 1)
+    assert run(["stake", "split", "L-dune-research", "--ledger", str(directory / "ledger"), "--json"]) == 0
+    split = json.loads(capsys.readouterr().out)
+    # Twelve chips for 710 hours at 2.15 USD; of the first owner's five, a quarter is the investor's.
+    whole = 12 * 710 * 215
+    (invoice,) = split["invoices"]
+    parts = [(part["roles"], part["amount_minor"]) for part in invoice["parts"]]
+    assert parts == [
+        (["owner"], whole * 4 // 12),
+        (["owner"], whole * 15 // 48),
+        (["lessor"], whole * 3 // 12),
+        (["investor"], whole * 5 // 48 + 1),
+    ], "the cent that rounding leaves goes to the largest remainder"
+    assert sum(amount for _, amount in parts) == invoice["amount_minor"] == whole
+
+
+def test_the_dispatch_and_the_foreign_board_are_there_to_look_at(tmp_path, capsys):
+    directory = tmp_path / "demo"
+    played(directory, 1)
+    raw = (directory / "out" / "dispatch.json").read_bytes()
+    said = json.loads(raw)
+    assert (said["demands"], said["met"], said["gap_ppm"]) == (4, 3, 0)
+    matches = [one for one in map(_typed, entries(directory)[0]) if one.type == "match.proposed"]
+    assert {one.report.sha256 for one in matches[1:]} == {sha256(raw).hexdigest()}
+    assert run(["market", "board", "--ledger", str(directory / "ledger"), "--json"]) == 0
+    board = json.loads(capsys.readouterr().out)
+    foreign = [row for row in board["offers"] if row["origin"] == neighbour.ORIGIN]
+    assert [row["free"] for row in foreign] == [{"chip": 16}]
+    with contextlib.closing(Store.open_reader(directory / "ledger")) as store:
+        assert store.entry_by_id(foreign[0]["id"]) is None, "what is foreign is on no ledger of ours"
+
+
+def test_the_invoice_leaves_the_ledger_and_adds_up(tmp_path, capsys):
+    directory = tmp_path / "demo"
+    played(directory, 1)
+    written = directory / "out" / "2026-05-river-lab-1.xml"
+    assert run(["invoice", "check", str(written), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["adds_up"] is True
+    assert NAME in written.read_text("utf-8")
+    assert NAME in written.with_suffix(".html").read_text("utf-8")
 
 
 def test_the_review_raises_every_severity_and_a_disclosure_answers_some_of_it(tmp_path, capsys):
@@ -138,9 +189,9 @@ def test_the_command_verifies_catches_the_tampered_copy_and_names_commands_that_
     assert re.search(r"verify \S+/ledger: valid", told)
     assert re.search(r"tampered: broken - entry \d+: ", told)
     commands = [
-        line.strip() for line in told.split("Four commands to try next:")[1].splitlines() if line.strip()
+        line.strip() for line in told.split("Six commands to try next:")[1].splitlines() if line.strip()
     ]
-    assert len(commands) == 4
+    assert len(commands) == 6
     for command in commands:
         assert run(shlex.split(command)[1:]) == 0, command
 
