@@ -29,6 +29,7 @@ from pseudoledger.cli.listing import (
 from pseudoledger.cli.machine_files import Line, digests, read_machines
 from pseudoledger.cli.show import Column, Facts, Row, Sheet, short, when
 from pseudoledger.cli.values import choice, pair
+from pseudoledger.cli.values import country as country_code
 from pseudoledger.contract.census import census
 from pseudoledger.contract.custody import custody_chain
 from pseudoledger.contract.things.asset import Asset
@@ -123,6 +124,14 @@ def _need(said: dict[str, str | None]) -> None:
         raise WrongUse(f"say {', '.join(missing)}", hint="or give a file of machines: --csv machines.csv")
 
 
+def _place(row: Line) -> dict[str, str]:
+    """Return where a machine is: what was typed, or stands in a file."""
+    said = {"country": country_code(row["country"], "country")}
+    if row.get("subdivision"):
+        said["subdivision"] = row["subdivision"].upper()
+    return {**said, "site": row["site"]} if row.get("site") else said
+
+
 def _registered(row: Line, digest: str, parts: Iterable[str], evidence: Path | None) -> Act:
     if not row["count"].isdecimal():
         raise WrongUse(f"machine {row['number']}: {row['count']!r} is no count of chips")
@@ -133,8 +142,7 @@ def _registered(row: Line, digest: str, parts: Iterable[str], evidence: Path | N
         "chip": row["chip"],
         "count": int(row["count"]),
         "parts": sorted(parts),
-        "country": row["country"],
-        **{name: row[name] for name in ("subdivision", "site") if row.get(name)},
+        **_place(row),
         **({"evidence": document(evidence)} if evidence is not None else {}),
     }
     return Act(tree=tree, title=row["number"], then=f"pl asset show {row['number']}")
@@ -226,9 +234,8 @@ def _received(acting: Acting, line: Line, evidence: Path | None) -> Act:
     tree: dict[str, Any] = {
         "type": "asset.received",
         "move": thing.waiting.id,
-        "country": line["country"],
+        **_place(line),
         "condition": choice(line["condition"], "condition", CONDITIONS),
-        **{name: line[name] for name in ("subdivision", "site") if line[name]},
         **({"evidence": document(evidence)} if evidence is not None else {}),
     }
     return Act(tree=tree, sub=asset_id, title=thing.number, then=f"pl asset show {thing.number}")

@@ -30,6 +30,8 @@ from pseudoledger.cli.listing import (
 )
 from pseudoledger.cli.show import Column, Facts, Sheet, money, when
 from pseudoledger.cli.values import amount, choice, pair, period
+from pseudoledger.cli.values import country as country_code
+from pseudoledger.cli.values import place as read_place
 from pseudoledger.contract.claims import IN_FORCE, standing
 from pseudoledger.contract.things import Lease, Offer, Pool
 from pseudoledger.contract.things.claim import Claim
@@ -127,7 +129,7 @@ def attest(
         "subject_name": name,
         "subject_group": keyed_digest(acting, person) if person else None,
         "digest": keyed_digest(acting, what) if what else None,
-        "country": country,
+        "country": country_code(country, "--country") if country else None,
         "party": did_of(desk, other, "--party") if other else None,
         "facility": _facility(place, facility_class, site),
         "chips": [_chips(item) for item in chips] if chips else None,
@@ -160,9 +162,7 @@ def _facility(place: str | None, facility_class: str | None, site: str | None) -
         if facility_class or site:
             raise WrongUse("--class and --site need the place", hint="--place DE-HE")
         return None
-    country, dash, _ = place.partition("-")
-    found = {"country": country, "facility_class": facility_class, "site": site}
-    found["subdivision"] = place if dash else None
+    found = {**read_place(place, "--place"), "facility_class": facility_class, "site": site}
     return {key: value for key, value in found.items() if value is not None}
 
 
@@ -171,7 +171,11 @@ def _chips(item: str) -> dict[str, Any]:
     count, _, origin = said.partition("@")
     if not count.isdecimal():
         raise WrongUse(f"--chips: {item!r} is not CHIP=COUNT", hint="for example nvidia-h100-sxm5-80gb=8")
-    return {"chip": chip, "count": int(count), **({"origin": origin} if origin else {})}
+    return {
+        "chip": chip,
+        "count": int(count),
+        **({"origin": country_code(origin, "--chips")} if origin else {}),
+    }
 
 
 def _threshold(desk: Desk, said: str | None) -> dict[str, Any] | None:

@@ -31,6 +31,7 @@ from pseudoledger.cli.values import choice, pair
 from pseudoledger.contract.derive import delivery_answer
 from pseudoledger.contract.things import Delivery, Lease, TermsInForce
 from pseudoledger.statement.kinds.lease import Terms
+from pseudoledger.statement.values import say_length
 
 app = group("delivery", "Deliveries: machines handed over.")
 APPS = (app,)
@@ -86,7 +87,9 @@ def offer(
     }
     if evidence is not None:
         tree["evidence"] = document(evidence)
-    then = f"the lessee has {terms.accept_within.delivery} to answer; silence counts as acceptance"
+    then = (
+        f"the lessee has {say_length(terms.accept_within.delivery)} to answer; silence counts as acceptance"
+    )
     return Act(tree=tree, sub=lease_id, title=number, then=then)
 
 

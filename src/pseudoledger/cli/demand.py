@@ -30,6 +30,7 @@ from pseudoledger.contract.derive import demand_status
 from pseudoledger.contract.things import Demand
 from pseudoledger.market.dispatch.distance import load_distances
 from pseudoledger.statement.kinds.market import KM_MAX
+from pseudoledger.statement.values import say_length
 
 app = group("demand", "Demands: standing need.")
 APPS = (app,)
@@ -161,7 +162,7 @@ def list_demands(
         party(desk, "lessee"),
         Column(title="needs", form=lambda row: lines_text(row["payload"]["lines"]), wide=True),
         Column(title="ceiling", form=_ceiling, right=True),
-        Column(title="length", form=lambda row: row["payload"]["length"]),
+        Column(title="length", form=lambda row: say_length(row["payload"]["length"])),
         *((Column(title="near", form=_near_text),) if any("near" in row["payload"] for row in rows) else ()),
         Column(title="until", form=lambda row: row["payload"]["window"]["until"][:10]),
         *((text("status", "status"),) if closed else ()),

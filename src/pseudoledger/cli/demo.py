@@ -9,7 +9,7 @@ import typer
 
 from pseudoledger.audit.verifier import Report, Verdict, verify
 from pseudoledger.cli.command import JsonOption, plain
-from pseudoledger.cli.failure import CHECK_FAILED
+from pseudoledger.cli.failure import CHECK_FAILED, WrongUse
 from pseudoledger.cli.show import errors, print_json, say
 from pseudoledger.demo.bundled import hand_over
 from pseudoledger.demo.ferry import REPORT
@@ -18,7 +18,7 @@ from pseudoledger.demo.play import play
 from pseudoledger.demo.questions import Reviewed, ask
 from pseudoledger.demo.stage import DISCLOSURES, Scene
 from pseudoledger.demo.tamper import Tampered, tamper
-from pseudoledger.errors import PeerUnreachable, StoreError
+from pseudoledger.errors import PeerUnreachable
 
 app = typer.Typer()
 
@@ -81,7 +81,7 @@ def demo(
 
 def _make(directory: Path) -> None:
     if directory.exists() and any(directory.iterdir()):
-        raise StoreError(f"{directory} is not empty", hint="name a new directory")
+        raise WrongUse(f"{directory} is not empty", hint="name a new directory")
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:

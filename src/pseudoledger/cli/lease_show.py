@@ -30,6 +30,7 @@ from pseudoledger.cli.show import Column, Facts, Sheet, hours, money, price, sho
 from pseudoledger.contract.account import LeaseAccount, lease_account
 from pseudoledger.contract.derive import lease_status
 from pseudoledger.contract.things import Amendment, Lease
+from pseudoledger.statement.values import say_length
 
 APPS = ()
 
@@ -79,12 +80,18 @@ def show(desk: Desk, lease: LeaseArgument) -> Facts:
         ("lessee", _party(desk, thing.lessee)),
         ("runs", f"{when(thing.start)} until {when(thing.until)} UTC"),
         ("terms", f"{thing.versions[-1].terms}" + _amended(thing)),
-        ("silence", ", ".join(f"{what} {after}" for what, after in terms["accept_within"].items())),
+        (
+            "silence",
+            ", ".join(f"{what} {say_length(after)}" for what, after in terms["accept_within"].items()),
+        ),
         (
             "due",
             f"{terms['due_days']} days after an invoice, {terms['grace_days']} more before it may be ended",
         ),
-        ("notice", terms.get("notice", "none: the lessor may not reclaim")),
+        (
+            "notice",
+            say_length(terms["notice"]) if "notice" in terms else "none: the lessor may not reclaim",
+        ),
         ("early end", _early_end(desk, terms)),
         ("place", str(terms["facility"].get("subdivision") or terms["facility"]["country"])),
     ]

@@ -23,7 +23,7 @@ from pseudoledger.cli.serve import (
     TlsKeyOption,
 )
 from pseudoledger.cli.show import Column, Facts, Sheet, errors, present, progress
-from pseudoledger.cli.values import did
+from pseudoledger.cli.values import did, http_url
 from pseudoledger.ledger.fork import parse_fork, verify_fork
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ def mirror(
     """
     if key is not None:
         did(key, "--key")
+    for said, option in ((url, "URL"), *((peer, "--peer") for peer in peers or ())):
+        http_url(said, option)
     if once and port is not None:
         raise WrongUse("--once ends when it has caught up, and --port serves on", hint="give one of the two")
     if (certificate is None) != (tls_key is None):

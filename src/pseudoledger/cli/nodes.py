@@ -7,7 +7,6 @@ key the same or explained by the founder's own statements. `--node-key` compares
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import typer
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import errors
 from pseudoledger.cli.values import did as did_value
+from pseudoledger.cli.values import http_url
 from pseudoledger.errors import KeystoreError
 from pseudoledger.identity import files
 from pseudoledger.node.known import KnownLedger
@@ -73,8 +73,8 @@ def place_of(
                 hint=f"give one of --ledger and --node; unset {DIRECTORY} or {NODE}",
             )
         directory, node = (None, node) if from_variables[0] else (directory, None)
-    if node is not None and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", node):
-        raise WrongUse(f"--node: {node!r} is no URL of a node", hint="for example http://127.0.0.1:8080")
+    if node is not None:
+        http_url(node, "--node")
     if node_key is not None:
         did_value(node_key, "--node-key")
         if node is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -25,6 +26,18 @@ PacksArgument = Annotated[
 ]
 
 
+def known_packs(said: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the packs that were named; raise WrongUse for a name that is neither shipped nor a file's."""
+    shipped = shipped_names()
+    for name in said or ():
+        if name not in shipped and not name.endswith(".toml"):
+            raise WrongUse(
+                f"there is no rule pack {name!r}",
+                hint=f"choose one of {', '.join(shipped)}, or name a .toml file",
+            )
+    return tuple(said or ())
+
+
 @plain(app, "list", examples=("pl pack list", "pl pack list chip-class --json"))
 def list_packs(packs: PacksArgument = None, *, as_json: JsonOption = False) -> None:
     """List packs and the versions in them, with the time for which each counts."""
@@ -39,7 +52,7 @@ def list_packs(packs: PacksArgument = None, *, as_json: JsonOption = False) -> N
             "title": version.text.title,
             "sha256": pack.sha256,
         }
-        for pack in read_packs(tuple(packs or ()), Chosen())
+        for pack in read_packs(known_packs(packs), Chosen())
         for version in pack.versions
     ]
     present(Sheet(title="Rule packs", columns=_COLUMNS, rows=rows), as_json=as_json)
@@ -49,7 +62,7 @@ def list_packs(packs: PacksArgument = None, *, as_json: JsonOption = False) -> N
 def check(packs: PacksArgument = None, *, as_json: JsonOption = False) -> None:
     """Compile packs and run the cases that stand beside them (NAME.cases.toml for NAME.toml)."""
     rows: list[Row] = []
-    for name in packs or shipped_names():
+    for name in known_packs(packs) or shipped_names():
         path = find_pack(name)
         pack = read_pack(path, TABLES)
         rows += [

@@ -17,6 +17,7 @@ from pseudoledger.audit.verifier import Verdict
 from pseudoledger.cli.command import JsonOption, plain
 from pseudoledger.cli.desk import read_file
 from pseudoledger.cli.failure import WrongUse
+from pseudoledger.cli.pack import known_packs
 from pseudoledger.cli.show import Column, Facts, Row, Sheet, errors, present, progress
 from pseudoledger.cli.values import did
 from pseudoledger.cli.verify import DirectoryArgument, run_check, stop_unverified
@@ -103,7 +104,7 @@ def review(
         did(key, "--key")
     chosen = Chosen(as_of=_day(as_of), versions=tuple(version or ()))
     asked = Asked(
-        packs=tuple(pack or ()),
+        packs=known_packs(pack),
         chosen=chosen,
         as_of=as_of or "",
         disclosures=read_disclosures(disclosures or ()),

@@ -23,7 +23,7 @@ from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import Column, Facts, Row, Sheet, errors, present, progress
 from pseudoledger.cli.values import did
 from pseudoledger.cli.verify import run_check, stop_unverified
-from pseudoledger.errors import PeerUnreachable
+from pseudoledger.errors import MalformedError, PeerUnreachable
 from pseudoledger.identity.keys import Signer
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pseudoledger.audit.trace.foreign import Columns
     from pseudoledger.audit.trace.report.run import Asked
     from pseudoledger.audit.trace.report.values import TraceReport
+    from pseudoledger.audit.trace.vantage import Vantage
 
 app = typer.Typer()
 APPS = (app,)
@@ -83,7 +84,6 @@ def trace(
     need_extra(engine)
     from pseudoledger.audit.trace.foreign import Columns
     from pseudoledger.audit.trace.report.run import Asked
-    from pseudoledger.audit.trace.vantage import parse_vantage
 
     if (directory is None) == (observations is None):
         raise WrongUse(
@@ -91,7 +91,7 @@ def trace(
         )
     asked = Asked(
         identities=tuple(dict.fromkeys(identity or ())),
-        vantages=tuple(parse_vantage(one) for one in vantage or ()),
+        vantages=tuple(_vantage(one) for one in vantage or ()),
         disclosures=read_disclosures(disclosures or ()),
         seed=seed,
         threshold_bits=threshold,
@@ -191,6 +191,15 @@ def _ledger(
             size=None if checked is None else checked.entries,
             progress=meter.advance,
         )
+
+
+def _vantage(text: str) -> Vantage:
+    from pseudoledger.audit.trace.vantage import parse_vantage
+
+    try:
+        return parse_vantage(text)
+    except MalformedError as error:
+        raise WrongUse(f"--vantage: {error.message}", hint=error.hint) from None
 
 
 def _table(

@@ -28,7 +28,7 @@ from pseudoledger.cli.show import Column, Sheet, hours
 from pseudoledger.cli.values import choice, instant, seconds, unit_seconds
 from pseudoledger.contract.derive import capacity, delivered_count, first_delivery, usage_answer
 from pseudoledger.contract.things import Lease, MeteredLine, Usage
-from pseudoledger.statement.values import format_instant
+from pseudoledger.statement.values import format_instant, say_length
 
 app = group("usage", "Usage: meter reports and the lessee's answer.")
 APPS = (app,)
@@ -103,7 +103,7 @@ def report(
     tree |= {"replaces": old_id} if old_id is not None else {}
     tree |= {"evidence": document(evidence)} if evidence is not None else {}
     terms = newest_terms(desk, thing)
-    then = f"the lessee has {terms.accept_within.usage} to answer; silence counts as confirmation"
+    then = f"the lessee has {say_length(terms.accept_within.usage)} to answer; silence counts as confirmation"
     return Act(tree=tree, sub=lease_id, title=f"{thing.number}/{line}", then=then)
 
 

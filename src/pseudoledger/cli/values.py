@@ -208,6 +208,20 @@ def country(text: str, option: str) -> str:
     return code
 
 
+def place(text: str, option: str) -> dict[str, str]:
+    """Read a country, or a subdivision of one: DE, or DE-HE."""
+    code, dash, rest = text.strip().upper().partition("-")
+    said = {"country": country(code, option)}
+    return {**said, "subdivision": f"{code}-{rest}"} if dash else said
+
+
+def http_url(text: str, option: str) -> str:
+    """Check the URL of a node, or of what a file server holds."""
+    if not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", text):
+        raise _wrong(text, option, "an http or https URL", "http://127.0.0.1:8080")
+    return text
+
+
 def pair(text: str, option: str, example: str) -> tuple[str, str]:
     """Read NAME=VALUE."""
     name, equals, value = text.partition("=")

@@ -29,6 +29,7 @@ from pseudoledger.contract.things import Invoice
 from pseudoledger.contract.things.voucher import Presentation, Programme, Voucher
 from pseudoledger.contract.vouchers import parts_of, presentation_status, programme_of, voucher_status
 from pseudoledger.market.voucher_report import ProgrammeReport, programme_report
+from pseudoledger.statement.values import say_length
 
 APPS = ()
 
@@ -154,7 +155,7 @@ def show_programme(desk: Desk, programme: ProgrammeArgument) -> Facts:
         ("issuer", party_name(desk, thing.issuer)),
         (
             "runs",
-            f"{said.period.start} until {said.period.until}; redeemed within {said.redeem_within} after",
+            f"{said.period.start} until {said.period.until}; redeemed within {say_length(said.redeem_within)} after",
         ),
         ("budget", f"{sum_of(said.budget_minor)}, left {sum_of(thing.left_minor)}"),
         ("face", f"{sum_of(said.face_min_minor)} to {sum_of(said.face_max_minor)}"),

@@ -36,7 +36,7 @@ from pseudoledger.market.dispatch.distance import Limit, load_distances
 from pseudoledger.market.supply import DemandId, Need, OfferId, Supply, meets, needs_chips
 from pseudoledger.market.tables import UNKNOWN_COUNTRY
 from pseudoledger.statement.kinds.market import DemandLine, MatchLine
-from pseudoledger.statement.values import Period, format_length, length_seconds, round_half_even
+from pseudoledger.statement.values import Period, format_length, length_seconds, round_half_even, say_length
 
 HOUR_SECONDS = 3600
 MICRO_EXPONENT = 6
@@ -248,15 +248,15 @@ def check_period(need: Need, supply: Supply, seconds: int) -> Iterator[Finding]:
     start = max(need.window.start_seconds, supply.available.start_seconds)
     until = min(need.window.until_seconds, supply.available.until_seconds)
     if until - start < seconds:
-        overlap = format_length(until - start) if until > start else "no time"
-        message = f"window and availability share {overlap}, the demand runs {need.length}"
+        overlap = say_length(format_length(until - start)) if until > start else "no time"
+        message = f"window and availability share {overlap}, the demand runs {say_length(need.length)}"
         yield Finding(code="match.period", message=message, field="/window")
 
 
 def check_length(supply: Supply, seconds: int) -> Iterator[Finding]:
     """Ask whether the offer is leased for so long."""
     if not length_seconds(supply.length_min) <= seconds <= length_seconds(supply.length_max):
-        message = f"it is leased for {supply.length_min} to {supply.length_max}"
+        message = f"it is leased for {say_length(supply.length_min)} to {say_length(supply.length_max)}"
         yield Finding(code="match.length", message=message, field="/length")
 
 

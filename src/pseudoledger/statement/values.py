@@ -220,6 +220,11 @@ def length_seconds(text: str) -> int:
     return int(days or 0) * 86_400 + h * 3600 + m * 60 + s
 
 
+def say_length(text: str) -> str:
+    """Return a length as people type it: 30d, 2h, 1d12h."""
+    return text.replace("P", "").replace("T", "").lower()
+
+
 def format_length(seconds: int) -> str:
     """Write a positive number of seconds as a length; raise MalformedError for zero and below."""
     if seconds <= 0:

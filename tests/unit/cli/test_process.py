@@ -227,7 +227,7 @@ def test_an_interruption_while_the_program_is_imported_is_said_and_leaves_no_tra
     "url", ["127.0.0.1:8080", "ftp://market.example", "http://", "http://a.example b", "http://a.example?x=1"]
 )
 def test_what_is_no_url_of_a_node_is_wrong_use(url):
-    with pytest.raises(WrongUse, match="is no URL of a node") as caught:
+    with pytest.raises(WrongUse, match="is not an http or https URL") as caught:
         place_of(None, url, None, {})
     assert caught.value.hint.startswith("for example http://")
 

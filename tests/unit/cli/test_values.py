@@ -7,6 +7,7 @@ from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.show import hours, money, price, when
 from pseudoledger.contract.ruleset import newest_tables
 from pseudoledger.contract.tables import load
+from pseudoledger.statement.values import say_length
 
 EXPONENTS = {"USD": 2, "JPY": 0, "KWD": 3}
 
@@ -210,3 +211,26 @@ def test_figures_are_written_exactly():
     assert when(1_772_323_260) == "2026-03-01 00:01"
     assert when(1_772_323_261) == "2026-03-01 00:01:01"
     assert when(None) == "-"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("de", {"country": "DE"}),
+        ("DE-HE", {"country": "DE", "subdivision": "DE-HE"}),
+        ("us-ca", {"country": "US", "subdivision": "US-CA"}),
+    ],
+)
+def test_places(text, expected):
+    assert values.place(text, "--place") == expected
+
+
+@pytest.mark.parametrize("text", ["", "Germany", "D", "-HE", "DEU-HE"])
+def test_no_places(text):
+    with pytest.raises(WrongUse, match="--place"):
+        values.place(text, "--place")
+
+
+@pytest.mark.parametrize("text", ["30d", "1d12h", "1h30m", "45s", "2h"])
+def test_lengths_are_said_as_they_are_typed(text):
+    assert say_length(values.length(text, "--length")) == text

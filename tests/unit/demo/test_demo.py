@@ -202,7 +202,7 @@ def test_the_command_speaks_json_and_refuses_a_directory_in_use(tmp_path, capsys
     said = json.loads(capsys.readouterr().out)
     assert said["verdict"] == "valid"
     assert said["tampered"]["verdict"] == "broken"
-    assert run(["demo", str(directory)]) != 0
+    assert run(["demo", str(directory)]) == 2
     assert "is not empty" in capsys.readouterr().err
 
 

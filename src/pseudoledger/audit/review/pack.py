@@ -136,8 +136,10 @@ def find_pack(name: str) -> Path:
     if name in shipped_names():
         return contracts_dir() / "packs" / f"{name}.toml"
     path = Path(name)
-    if path.suffix == ".toml" and path.is_file():
-        return path
+    if path.suffix == ".toml":
+        if path.is_file():
+            return path
+        raise PeerUnreachable(f"{name}: no such file", hint="name a file of a rule pack, or a shipped pack")
     raise PeerUnreachable(
         f"there is no rule pack {name!r}",
         hint=f"choose one of {', '.join(shipped_names())}, or name a .toml file",

@@ -116,7 +116,8 @@ def test_a_ledger_that_does_not_verify_is_not_reviewed(long, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
-        (["--pack", "nothing"], 3, "no rule pack"),
+        (["--pack", "nothing"], 2, "no rule pack"),
+        (["--pack", "nothing.toml"], 3, "no such file"),
         (["--version", "1999"], 1, "no chosen pack has a version"),
         (["--as-of", "soon"], 2, "not a date"),
         (["--disclosures", "nowhere.json"], 3, "nowhere.json"),
