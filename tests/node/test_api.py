@@ -395,3 +395,14 @@ def test_the_document_names_every_route(world):
             assert operation["tags"], path
             for parameter in operation.get("parameters", ()):
                 assert parameter["description"], (path, parameter["name"])
+
+
+def test_the_document_describes_every_field(world):
+    schemas = world.json(f"{API}/openapi.json")["components"]["schemas"]
+    bare = [
+        (name, field)
+        for name, schema in schemas.items()
+        for field, said in schema.get("properties", {}).items()
+        if not said.get("description")
+    ]
+    assert not bare

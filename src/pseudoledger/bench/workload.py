@@ -6,6 +6,7 @@ Everything is signed before the clock of a measurement starts; what is measured 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ from pseudoledger.contract.templates import Choice, Deal, draft_terms, load
 from pseudoledger.contract.things import Offer
 from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.last_signed import LastSigned
-from pseudoledger.registrar import Registrar
+from pseudoledger.registrar import Refused, Registrar
 from pseudoledger.statement import envelope, sealed
 from pseudoledger.statement.kinds.ledger import Policy
 from pseudoledger.statement.kinds.market import Purpose
@@ -30,6 +31,9 @@ LAST_DAY = START + 300 * 86_400
 HOUR = 3600
 COUNT = 8
 """Units of each lease."""
+LINE = {"id": "chip", "resource": "chip", "chip": "nvidia-h200-sxm-141gb", "count": COUNT}
+OPENED_TOGETHER = 1_000
+"""Statements of a block while leases are brought to life."""
 
 
 @dataclass(slots=True)
@@ -39,6 +43,21 @@ class Contract:
     lessor: Signer
     lessee: Signer
     lease: str
+
+
+def _offer(pool: str, available: Period) -> dict[str, Any]:
+    rate = {"line": "chip", "basis": "metered", "price_micro": 2_235_000}
+    return {
+        "type": "offer.published",
+        "number": "O-1",
+        "pool": pool,
+        "lines": [{**LINE, "pool_line": "chip"}],
+        "facility": {"country": "FI"},
+        "tariff": {"currency": "USD", "lines": [rate]},
+        "length_min": "PT1H",
+        "length_max": "P360D",
+        "available": available.model_dump(mode="json"),
+    }
 
 
 def _signer(name: str) -> Signer:
@@ -85,7 +104,7 @@ class Load:
             rules=rules,
         )
         self._ledger_id = self.registrar.state.id
-        self.contracts = [self._open(number) for number in range(leases)]
+        self.contracts = self._open(leases)
         self.now = LAST_DAY
         self._hours = 0
         self._ready: list[bytes] = []
@@ -93,64 +112,71 @@ class Load:
     def _sign(self, who: Signer, tree: dict[str, Any], sub: str) -> bytes:
         return envelope.sign_bytes(who, jcs(tree), sub=sub, aud=self._ledger_id, iat=START)
 
-    def _act(self, who: Signer, tree: dict[str, Any], sub: str = "") -> str:
-        ready = sealed.seal({"v": 1, **tree}, aud=self._ledger_id, iss=who.did, random=os.urandom)
-        raw = envelope.sign(who, draft(ready.tree), sub=sub or who.did, aud=self._ledger_id, iat=self.now)
-        (answer,) = self.registrar.register([raw])
-        assert answer.id is not None, answer
-        return answer.id
+    def _act(self, acts: Iterable[tuple[Signer, dict[str, Any], str]]) -> list[str]:
+        """Register statements in batches, as (who, payload, subject); return their ids."""
+        raws = [self._sealed(who, tree, sub) for who, tree, sub in acts]
+        answers = [
+            answer
+            for at in range(0, len(raws), OPENED_TOGETHER)
+            for answer in self.registrar.register(raws[at : at + OPENED_TOGETHER])
+        ]
+        refused = [answer for answer in answers if isinstance(answer, Refused)]
+        assert not refused, refused[0]
+        return [answer.id for answer in answers if not isinstance(answer, Refused)]
 
-    def _open(self, number: int) -> Contract:
-        """Bring one lease to the point where usage is reported."""
-        lessor, lessee = _signer(f"lessor {number}"), _signer(f"lessee {number}")
-        line = {"id": "chip", "resource": "chip", "chip": "nvidia-h200-sxm-141gb", "count": COUNT}
-        pool = self._act(lessor, {"type": "pool.declared", "number": "P-1", "lines": [line]})
+    def _sealed(self, who: Signer, tree: dict[str, Any], sub: str) -> bytes:
+        ready = sealed.seal({"v": 1, **tree}, aud=self._ledger_id, iss=who.did, random=os.urandom)
+        return envelope.sign(who, draft(ready.tree), sub=sub or who.did, aud=self._ledger_id, iat=self.now)
+
+    def _open(self, count: int) -> list[Contract]:
+        """Bring leases to the point where usage is reported, all of them one step after another.
+
+        Blocks seal as many statements as those of a busy ledger do: one lease after the other would make a block
+        of each statement.
+        """
+        pairs = [(_signer(f"lessor {number}"), _signer(f"lessee {number}")) for number in range(count)]
         available = Period.between(START, START + 360 * 86_400)
-        offer_id = self._act(
-            lessor,
-            {
-                "type": "offer.published",
-                "number": "O-1",
-                "pool": pool,
-                "lines": [{**line, "pool_line": "chip"}],
-                "facility": {"country": "FI"},
-                "tariff": {
-                    "currency": "USD",
-                    "lines": [{"line": "chip", "basis": "metered", "price_micro": 2_235_000}],
-                },
-                "length_min": "PT1H",
-                "length_max": "P360D",
-                "available": available.model_dump(mode="json"),
-            },
+        pools = self._act(
+            (lessor, {"type": "pool.declared", "number": "P-1", "lines": [LINE]}, "") for lessor, _ in pairs
         )
+        offers = self._act(
+            (lessor, _offer(pool, available), "") for (lessor, _), pool in zip(pairs, pools, strict=True)
+        )
+        leases = self._act(
+            (lessee, self._proposal(lessor, lessee, offer, available), "")
+            for (lessor, lessee), offer in zip(pairs, offers, strict=True)
+        )
+        contracts = [
+            Contract(lessor=lessor, lessee=lessee, lease=lease)
+            for (lessor, lessee), lease in zip(pairs, leases, strict=True)
+        ]
+        self._act((one.lessor, {"type": "lease.signed"}, one.lease) for one in contracts)
+        lines = [{"line": "chip", "count": COUNT}]
+        handed = {"type": "delivery.offered", "number": "B-1", "lines": lines, "serials": []}
+        deliveries = self._act((one.lessor, handed, one.lease) for one in contracts)
+        self._act(
+            (one.lessee, {"type": "delivery.accepted", "delivery": delivery}, one.lease)
+            for one, delivery in zip(contracts, deliveries, strict=True)
+        )
+        return contracts
+
+    def _proposal(self, lessor: Signer, lessee: Signer, offer_id: str, period: Period) -> dict[str, Any]:
         offer = self.registrar.book.get(Offer, offer_id)
         assert offer is not None, "it was registered just now"
         choice = Choice(offer_id=offer_id, offer=offer, offer_line="chip", count=COUNT, purpose=self._purpose)
-        deal = Deal(lessor=lessor.did, lessee=lessee.did, choices=(choice,), period=available)
-        proposal = {
+        deal = Deal(lessor=lessor.did, lessee=lessee.did, choices=(choice,), period=period)
+        return {
             "type": "lease.proposed",
             "number": "L-1",
             "answers": offer_id,
             "valid_to": format_instant(self.now + 86_400),
             "terms": draft_terms(load("on-demand"), deal),
         }
-        lease = self._act(lessee, proposal)
-        self._act(lessor, {"type": "lease.signed"}, lease)
-        handed = {
-            "type": "delivery.offered",
-            "number": "B-1",
-            "lines": [{"line": "chip", "count": COUNT}],
-            "serials": [],
-        }
-        delivery = self._act(lessor, handed, lease)
-        self._act(lessee, {"type": "delivery.accepted", "delivery": delivery}, lease)
-        return Contract(lessor=lessor, lessee=lessee, lease=lease)
 
     def pool(self, contract: int, number: str) -> bytes:
         """Sign the declaration of one more pool by a known lessor: it depends on nothing before it."""
-        line = {"id": "chip", "resource": "chip", "chip": "nvidia-h200-sxm-141gb", "count": COUNT}
         who = self.contracts[contract].lessor
-        tree = {"type": "pool.declared", "v": 1, "number": number, "lines": [line]}
+        tree = {"type": "pool.declared", "v": 1, "number": number, "lines": [LINE]}
         ready = sealed.seal(tree, aud=self._ledger_id, iss=who.did, random=os.urandom)
         return self._sign(who, ready.tree, who.did)
 

@@ -29,20 +29,33 @@ class LineAccount:
     """One line of a lease: what was agreed, handed over and used, in unit-seconds."""
 
     line: str
+    """The line's id."""
     resource: str
+    """What its units are."""
     count: int
+    """Units agreed."""
     basis: str
+    """metered, reserved or once."""
     price_micro: int | None
+    """Of a unit-hour, in millionths of the currency's unit."""
     fee_minor: int | None
+    """Due once, at delivery."""
     delivered: int
+    """Units handed over and not yet taken back."""
     reported_until: int | None
+    """Until when usage is reported, Unix seconds."""
     reported_seconds: int
+    """Unit-seconds reported."""
     agreed_seconds: int
+    """Of them confirmed, or taken by silence."""
     waiting_seconds: int
+    """Of them waiting for the lessee."""
     contested_seconds: int
+    """Of them contested."""
     frozen_seconds: int
     """What open disputes of the lessee keep from being billed."""
     billed_seconds: int
+    """Of them on an invoice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,24 +63,37 @@ class InvoiceAccount:
     """One invoice of a lease, in minor units."""
 
     id: str
+    """Statement id of the invoice."""
     number: str
+    """Its issuer's number."""
     issuer: str
+    """Who issued it."""
     status: str
+    """Where it stands."""
     answer: Answer
+    """What its payer answered; silence past the deadline counts."""
     due_at: int
+    """When it falls due, Unix seconds."""
     total_minor: int
+    """Total with tax."""
     credited_minor: int
+    """Credited since."""
     voucher_minor: int
     """What vouchers cover."""
     paid_minor: int
+    """Payments declared and not denied, less refunds."""
     confirmed_minor: int
+    """The same, confirmed by who was paid."""
     open_minor: int
+    """Total less credits, vouchers and payments; below zero a refund is due."""
     due_minor: int
+    """Of what is open, what is due now."""
     disputed_minor: int
     """Open and not due: disputed, or decided for the payer and not yet credited."""
     owed_credit_minor: int
     """What a dispute left for the issuer to credit."""
     commission: bool
+    """Whether it is a broker's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,18 +101,29 @@ class DisputeAccount:
     """One dispute under a lease; amounts are units, unit-seconds or minor units as its sort says."""
 
     id: str
+    """Statement id of the dispute."""
     number: str
+    """Its opener's number."""
     sort: str
+    """delivery, usage or invoice."""
     about: str
+    """Statement id of what is disputed."""
     by: str
+    """Who opened it."""
     against: str
+    """Who has to answer."""
     arbiter: str | None
+    """Who decides; null where the terms name nobody."""
     status: DisputeStatus
+    """Where it stands."""
     until: int | None
     """When it has to be answered or decided."""
     amount: int
+    """How much is disputed."""
     admitted: int
+    """Of it admitted by the other side."""
     awarded: int
+    """Of the rest awarded by the arbiter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,19 +22,29 @@ class Step:
     """One holder of a machine; `until` is None for the present one."""
 
     number: int
+    """Which step it is: 0 is the registration."""
     held_by: str
+    """Who held the machine."""
     owned_by: str
+    """Whose it was."""
     country: str
+    """Where, ISO 3166-1."""
     subdivision: str | None
+    """Where in it, ISO 3166-2."""
     since: int
+    """Since when, Unix seconds."""
     until: int | None
     """When the next holder received it."""
     moved_at: int | None
+    """When the holder before sent it; null for the registration."""
     reason: str
+    """Why it was sent here."""
     condition: str
+    """In what condition it arrived."""
     returned: bool
     """Whether this party held it before."""
     entry: int
+    """Entry that says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +52,15 @@ class Gap:
     """A time between a sending and its receipt, or sendings that nobody ever signed for."""
 
     sort: GapSort
+    """What kind of gap."""
     since: int | None
+    """From when, Unix seconds; null where nothing says."""
     until: int | None
+    """Until when; null where nothing says."""
     count: int
+    """How many sendings."""
     said: str
+    """The gap in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ whoever receives bytes is: decode, `verify`, then `payload.parse`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 
@@ -27,7 +28,19 @@ _ALGS_READ = frozenset({-8, -19})
 _CLAIMS = ((1, 2, 3, 6), (1, 2, 3, 4, 6), (1, 2, 6), (1, 2, 4, 6))
 _SIGNATURE1 = b"\x84\x6aSignature1"
 _TAG = b"\xd2\x84"  # tag 18, array of four
-_USUAL_START = b"\xa4\x01\x27\x03\x78\x24" + CONTENT_TYPE.encode("ascii") + b"\x04\x58\x38"
+_USUAL = re.compile(
+    rb"\xd2\x84(\x59(..)("  # the protected header: its head, its size, its bytes
+    rb"\xa4\x01\x27\x03\x78\x24" + re.escape(CONTENT_TYPE.encode("ascii")) + rb"\x04\x58\x38(.{56})"
+    rb"\x0f([\xa4\xa5])\x01\x78\x38\4\x02(?:\x78\x40(.{64})|\x78\x38(.{56}))\x03\x78\x40(.{64})"
+    rb"(?:\x04\x1a(.{4}))?\x06\x1a(.{4})))"
+    rb"\xa0(?:\x59([\x01-\xff].)|\x58([\x18-\xff]))",  # the unprotected one; the payload's size
+    re.DOTALL,
+)
+"""The form that nearly every statement has, up to its payload: alg -8, iss a did of 56 characters that kid repeats,
+sub such a did or a statement id, aud a statement id, times of four bytes."""
+_USUAL_END = b"\x58\x40"
+_TIME4_MIN = b"\x00\x01"
+"""Beginning of the smallest time that takes four bytes."""
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -152,76 +165,42 @@ def decode(raw: bytes) -> Statement:
 
 
 def _decode_usual(raw: bytes) -> Statement | None:
-    """Read the form that nearly every statement has, by its fixed bytes and places; None for any other.
+    """Read the form that nearly every statement has; None for any other.
 
-    Three times as fast as taking CBOR apart and putting it together again. It accepts nothing that
-    `_decode_any` refuses (a property test holds one against the other): alg -8, an aud of 64 characters, a sub
-    below 256, times of four bytes, a signature of 64.
+    Four times as fast as taking CBOR apart and putting it together again. It accepts nothing that `_decode_any`
+    refuses (a property test holds one against the other).
     """
+    found = _USUAL.match(raw)
+    if found is None:
+        return None
+    head, size, protected, iss, claims, long_sub, short_sub, aud, exp, iat, long, short = found.groups()
+    start, end = found.end(), len(raw) - 66
+    if (
+        int.from_bytes(size) != len(protected)
+        or int.from_bytes(long or short) != end - start
+        or raw[end : end + 2] != _USUAL_END
+        or claims != (b"\xa4" if exp is None else b"\xa5")
+        or iat < _TIME4_MIN
+        or (exp is not None and exp < _TIME4_MIN)
+    ):
+        return None
+    # Header and payload stand in the Sig_structure as they stand here, each under its head.
+    signed = b"".join((_SIGNATURE1, head, b"\x40", raw[found.end(1) + 1 : end]))
     try:
-        start, end = _string_at(raw, 2, 0x40)
-        payload_start, payload_end = _string_at(raw, end + 1, 0x40)
-        if (
-            raw[:2] != _TAG
-            or raw[end] != 0xA0
-            or raw[payload_end : payload_end + 2] != b"\x58\x40"
-            or len(raw) != payload_end + 66
-            or not raw.startswith(_USUAL_START, start)
-        ):
-            return None
-        protected, at = raw[start:end], len(_USUAL_START) + 56
-        iss, claims = protected[at - 56 : at], protected[at + 1]
-        if protected[at] != 0x0F or protected[at + 2 : at + 62] != b"\x01\x78\x38" + iss + b"\x02":
-            return None
-        sub_start, sub_end = _string_at(protected, at + 62, 0x60)
-        at = sub_end + 67
-        exp = None
-        if claims == 0xA5:
-            exp = _time_at(protected, at, b"\x04\x1a")
-            at += 6
-        iat = _time_at(protected, at, b"\x06\x1a")
-        if (
-            protected[sub_end : sub_end + 3] != b"\x03\x78\x40"
-            or claims not in {0xA4, 0xA5}
-            or len(protected) != at + 6
-        ):
-            return None
-        payload = raw[payload_start:payload_end]
-        signed = signed_bytes(protected, payload)
         return Statement(
             raw=raw,
             signed_bytes=signed,
-            payload=payload,
+            payload=raw[start:end],
             signature=raw[-64:],
             iss=iss.decode("ascii"),
-            sub=protected[sub_start:sub_end].decode("utf-8"),
-            aud=protected[sub_end + 3 : sub_end + 67].decode("utf-8"),
-            exp=exp,
-            iat=iat,
+            sub=(long_sub or short_sub).decode("utf-8"),
+            aud=aud.decode("utf-8"),
+            exp=None if exp is None else int.from_bytes(exp),
+            iat=int.from_bytes(iat),
             id=statement_id(signed),
         )
-    except (IndexError, ValueError):
+    except UnicodeDecodeError:
         return None
-
-
-def _string_at(raw: bytes, at: int, major: int) -> tuple[int, int]:
-    """Return start and end of a string with a shortest head; raise ValueError if there is another head."""
-    head = raw[at] - major
-    if 0 <= head < 24:
-        return at + 1, at + 1 + head
-    if head == 24 and raw[at + 1] >= 24:
-        return at + 2, at + 2 + raw[at + 1]
-    if head == 25 and raw[at + 1]:
-        return at + 3, at + 3 + (raw[at + 1] << 8 | raw[at + 2])
-    raise ValueError
-
-
-def _time_at(protected: bytes, at: int, label: bytes) -> int:
-    """Return an integer of four bytes after its label; raise ValueError if it is anything else."""
-    value = int.from_bytes(protected[at + 2 : at + 6])
-    if protected[at : at + 2] != label or value < 0x10000:
-        raise ValueError
-    return value
 
 
 def _decode_any(raw: bytes) -> Statement:

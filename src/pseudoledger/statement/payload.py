@@ -109,7 +109,8 @@ def _load(raw: bytes) -> dict[str, Any]:
     # takes a hundred times as long for terms of a lease, is needed for the rest only.
     plain = raw.isascii() and b"\\" not in raw and b"\x7f" not in raw
     plain = plain and b"null" not in raw and (openers <= DEPTH_MAX or _depth(raw) <= DEPTH_MAX)
-    if not plain or openers + raw.count(b",") > ITEMS_MAX:
+    # No text has more brackets and commas than bytes.
+    if not plain or (len(raw) > ITEMS_MAX and openers + raw.count(b",") > ITEMS_MAX):
         _walk(tree, "", 0)
     try:
         same = orjson.dumps(tree, option=orjson.OPT_SORT_KEYS) == raw

@@ -136,7 +136,7 @@ class _Run:
         published = self._published()
         kept = [*self._kept, *published]
         chain = self._chain = Chain(statement, payload, [one.size for one in kept])
-        basis = Basis(path=self._path, origin=payload.origin, ledger=statement.id)
+        basis = Basis(path=self._path, origin=payload.origin, ledger=statement.id, rules=self._rules)
         count = workers if workers is not None else (0 if self._size <= ALONE_MAX else cores() - 1)
         checks = Checks(basis, self._size, count)
         if not self._entries(chain, checks.chunks()):

@@ -70,13 +70,13 @@ def copied_by_litestream(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute(_COUNTER_ALONE).fetchone()[0])
 
 
-def integrity_faults(connection: sqlite3.Connection) -> tuple[str, ...]:
+def integrity_faults(connection: sqlite3.Connection, *, book: bool = True) -> tuple[str, ...]:
     """Let SQLite check the file: pages, that every index fits its table, that what is unique is.
 
-    The indexes of the book hold expressions, and those of a schema that is not ours are not to be evaluated:
-    then the book's table is left out, as the schema is a fault by itself.
+    Without `book` the book's table is left out. So it is with a schema that is not ours: the indexes of the
+    book hold expressions, which are not to be evaluated then, and the schema is a fault by itself.
     """
-    if schema_faults(connection):
+    if not book or schema_faults(connection):
         checks = [f"PRAGMA integrity_check({table})" for table in ("entries", "hashes", "blocks", "meta")]
     else:
         connection.execute("PRAGMA trusted_schema = ON")

@@ -68,19 +68,23 @@ class ForeignLedger(Model):
 class ForeignOffer(Model):
     """One offer of a federated ledger, with that ledger. Nothing on our ledger can refer to it."""
 
-    foreign: Literal[True] = True
+    foreign: Literal[True] = Field(
+        default=True, description="It stands on another ledger, and in no book of ours."
+    )
     origin: Origin
     ledger: Id = Field(description="Id of that ledger.")
-    listing: OfferItem
+    listing: OfferItem = Field(description="The offer as that ledger has it.")
 
 
 class ForeignDemand(Model):
     """One demand of a federated ledger, with that ledger. Nothing on our ledger can refer to it."""
 
-    foreign: Literal[True] = True
+    foreign: Literal[True] = Field(
+        default=True, description="It stands on another ledger, and in no book of ours."
+    )
     origin: Origin
     ledger: Id = Field(description="Id of that ledger.")
-    listing: DemandItem
+    listing: DemandItem = Field(description="The demand as that ledger has it.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ Tree = Annotated[
 class Model(BaseModel):
     """Base of every answer."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Page(Model, Generic[ItemT]):
@@ -102,7 +102,7 @@ class Status(Model):
     tables: list[list[str]] = Field(description="Tables in force: name and SHA-256 of each.")
     policy: dict[str, Any] = Field(description="Registration policy in force.")
     role: Literal["founder", "mirror"] = Field(description="What the node is to the ledger.")
-    standing: StandingItem
+    standing: StandingItem = Field(description="How it stands towards others.")
 
 
 class StatementItem(Model):
@@ -154,7 +154,7 @@ class OfferItem(Model):
 
     id: Id
     number: Number
-    status: Literal["open", "withdrawn", "over"]
+    status: Literal["open", "withdrawn", "over"] = Field(description="over after its time.")
     lessor: Did
     country: str = Field(description="ISO 3166-1 alpha-2.", examples=["DE"])
     currency: Currency
@@ -170,7 +170,7 @@ class DemandItem(Model):
 
     id: Id
     number: Number
-    status: Literal["open", "closed", "over"]
+    status: Literal["open", "closed", "over"] = Field(description="over after its window.")
     lessee: Did
     purpose: str = Field(description="train, infer or other.")
     closed_at: int | None = Field(description="When it was closed.")
@@ -186,7 +186,7 @@ class LeaseItem(Model):
 
     id: Id = Field(description="Statement id of the proposal, which is the hash of the terms.")
     number: Number
-    status: LeaseStatus
+    status: LeaseStatus = Field(description="Where it stands.")
     proposer: Did
     lessor: Did
     lessee: Did
@@ -211,7 +211,7 @@ class LeaseStatement(Model):
 
     lease: Id
     number: Number
-    status: LeaseStatus
+    status: LeaseStatus = Field(description="Where it stands.")
     lessor: Did
     lessee: Did
     currency: Currency
@@ -241,7 +241,7 @@ class InvoiceItem(Model):
 
     id: Id
     number: Number
-    status: InvoiceStatus
+    status: InvoiceStatus = Field(description="Where it stands.")
     answer: Answer = Field(description="How the payer answered; deemed is agreement by silence.")
     overdue: bool = Field(description="Whether something undisputed is due and not paid.")
     lease: Id
@@ -305,4 +305,4 @@ class NewEntry(Model):
 class Health(Model):
     """Whether something is well."""
 
-    status: Literal["ok"]
+    status: Literal["ok"] = Field(description="It answers.")

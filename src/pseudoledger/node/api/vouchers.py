@@ -120,7 +120,7 @@ class PresentationItem(Model):
     share_bps: int = Field(description="Share of the invoice that the programme lets vouchers cover there.")
     presented_at: Time
     expires_at: Time = Field(description="When it lapses unless it is redeemed.")
-    redeemed_at: int | None
+    redeemed_at: int | None = Field(description="When the lessor redeemed it, Unix seconds; null if not.")
     entry: Entry
 
 
