@@ -127,7 +127,11 @@ class Measures:
     guess_10: float
     """Chance that at least one of the ten best is a sibling."""
     credible: int
-    """How many of the best candidates hold a sibling with chance 0.9, given that there is one."""
+    """Candidates in the 90 % credible set, the last of them to its degree (`Credible.size`)."""
+    credible_held: float
+    """Chance that one of these is a sibling, given that there is one, if the last counts whole (`Credible.held`)."""
+    credible_last: float
+    """Degree to which the last of them belongs to the set, 0 to 1 (`Credible.last`)."""
     likely: int
     """How many candidates are in the smallest set of outcomes, nobody among them, that holds 0.9."""
     likely_nobody: bool
@@ -221,6 +225,7 @@ def measures(outcome: Posterior, *, identities: int) -> Measures:
     entropy = _entropy(outcome, shares)
     largest = max(float(shares.max(initial=0.0)), outcome.nobody)
     likely, likely_nobody = _likely(outcome)
+    held = credible(outcome)
     return Measures(
         nobody=outcome.nobody,
         expected_siblings=float((outcome.counts * outcome.chances).sum()),
@@ -230,7 +235,9 @@ def measures(outcome: Posterior, *, identities: int) -> Measures:
         min_entropy_bits=max(0.0, -float(np.log2(largest))),
         guess_1=_guess(outcome, 1),
         guess_10=_guess(outcome, 10),
-        credible=_credible(outcome),
+        credible=held.size,
+        credible_held=held.held,
+        credible_last=held.last,
         likely=likely,
         likely_nobody=likely_nobody,
     )
@@ -303,17 +310,18 @@ def rank(ids: Integers, bits: Reals, count: int) -> npt.NDArray[np.intp]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credible:
-    """The 90 % credible set, and how far its whole candidates overshoot.
+    """The 90 % credible set: the best candidates, the last of them to the degree that makes the set hold 0.9.
 
-    Candidates are whole, so a set rarely holds 0.9 exactly: one that is nearly sure holds 0.99 alone. The set that holds
-    0.9 has the last candidate as a member to a degree (a fuzzy or randomised set: Geyer and Meeden, Statistical Science
-    20, 2005). By that one a posterior is judged, for its coverage is 0.9 where the posterior is right.
+    Candidates are whole, so a set of them rarely holds 0.9: one that is nearly sure holds 0.99 alone. Here the last is a
+    member to a degree (the exact set of Song and Li, arXiv:2308.11037, 2023; a fuzzy set of Geyer and Meeden, Statistical
+    Science 20, 2005). Nothing is drawn: the degree is said. Where the posterior is right, of the identities that have a
+    sibling 0.9 have one in it; with the last left out, fewer, and with the last whole, more. ADR 25 has what was measured.
     """
 
     size: int
-    """The fewest best candidates of which one is a sibling with chance 0.9, given that there is a sibling."""
+    """The fewest best candidates of which one is a sibling with chance 0.9, given that there is a sibling; ties by id."""
     held: float
-    """That chance for the whole set: 0.9 at least, but where all candidates hold less."""
+    """That chance with the last counted whole: from 0.9 to 1; 0 for the empty set."""
     last: float
     """Degree of the last: (0.9 - h) / (held - h), h being the chance of the set without it; from 0 to 1."""
 
@@ -331,7 +339,7 @@ def credible(outcome: Posterior) -> Credible:
 
 
 def credible_set(bits: Reals, *, ids: Integers | None = None) -> Integers:
-    """Return the ids of the 90 % credible set, best first, ties by id."""
+    """Return the ids of the 90 % credible set, best first, ties by id; the last belongs to it to its degree."""
     labels = np.arange(bits.size, dtype=np.int64) if ids is None else ids
     size = _credible(posterior(tally(bits)))
     return labels[rank(labels, bits, size)]
