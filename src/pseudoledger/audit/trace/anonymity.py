@@ -18,6 +18,7 @@ base 2 unless they say so; nothing here is random.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -269,11 +270,6 @@ def _guess(outcome: Posterior, tries: int) -> float:
         return float(-np.expm1(before + in_group * np.log1p(-outcome.chances[at])))
 
 
-def _credible(outcome: Posterior) -> int:
-    """Return the least k such that the k best hold 0.9 of the mass outside nobody."""
-    return _least(outcome, CREDIBLE * float(outcome.masses.sum()))
-
-
 def _likely(outcome: Posterior) -> tuple[int, bool]:
     """Return the smallest set of outcomes that holds 0.9: its candidates, and whether nobody is in it."""
     above = int(np.count_nonzero(outcome.masses > outcome.nobody * outcome.counts))
@@ -287,14 +283,19 @@ def _least(outcome: Posterior, mass: float) -> int:
     """Return the least k such that the k best hold this mass; 0 for no mass, all where they hold less."""
     if mass <= 0.0 or not outcome.missed.size:
         return 0
+    at, tries = _place(outcome, mass)
+    return int(outcome.counts[:at].sum()) + tries
+
+
+def _place(outcome: Posterior, mass: float) -> tuple[int, int]:
+    """Return the group in which the k best that hold this mass end, and how many of its candidates they take, 1 at least."""
     # A hair of slack: a set that lacks the last digit is not made larger for it.
     wanted = float(np.log1p(-mass)) * (1.0 - 1e-12)
     at = min(int(np.searchsorted(-outcome.missed, -wanted)), outcome.missed.size - 1)
     before = float(outcome.missed[at - 1]) if at else 0.0
     with np.errstate(divide="ignore"):
         in_group = (wanted - before) / float(np.log1p(-outcome.chances[at]))
-    tries = min(int(outcome.counts[at]), max(1, int(np.ceil(in_group))))
-    return int(outcome.counts[:at].sum()) + tries
+    return at, min(int(outcome.counts[at]), max(1, int(np.ceil(in_group))))
 
 
 def rank(ids: Integers, bits: Reals, count: int) -> npt.NDArray[np.intp]:
@@ -331,17 +332,25 @@ def credible(outcome: Posterior) -> Credible:
     somebody = float(outcome.masses.sum())
     if somebody <= 0.0:
         return Credible(size=0, held=0.0, last=0.0)
-    size = _credible(outcome)
-    held = _guess(outcome, size) / somebody
-    without = _guess(outcome, size - 1) / somebody if size > 1 else 0.0
-    last = (CREDIBLE - without) / (held - without) if held > without else 1.0
-    return Credible(size=size, held=held, last=min(1.0, max(0.0, last)))
+    at, tries = _place(outcome, CREDIBLE * somebody)
+    missed = float(outcome.missed[at - 1]) if at else 0.0
+    if tries > 1:
+        missed += (tries - 1) * float(np.log1p(-outcome.chances[at]))
+    without = -math.expm1(missed) / somebody
+    # What is left after the others, times the chance of the last.
+    added = math.exp(missed) * float(outcome.chances[at]) / somebody
+    last = (CREDIBLE - without) / added if added > 0.0 else 1.0
+    return Credible(
+        size=int(outcome.counts[:at].sum()) + tries,
+        held=min(1.0, without + added),
+        last=min(1.0, max(0.0, last)),
+    )
 
 
 def credible_set(bits: Reals, *, ids: Integers | None = None) -> Integers:
     """Return the ids of the 90 % credible set, best first, ties by id; the last belongs to it to its degree."""
     labels = np.arange(bits.size, dtype=np.int64) if ids is None else ids
-    size = _credible(posterior(tally(bits)))
+    size = credible(posterior(tally(bits))).size
     return labels[rank(labels, bits, size)]
 
 
