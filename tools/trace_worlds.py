@@ -62,7 +62,7 @@ def one_world(seed: int, identities: int) -> tuple[dict[str, float], str]:
         "F1 of hard links alone": found.hard.f1,
         "best candidate right, counterparty": guessed.first,
         "a sibling in the 90 % credible set, its last to a degree, counterparty": guessed.covered,
-        "the same, the last candidate whole, as reports list it": guessed.covered_whole,
+        "the same, the last candidate counted whole": guessed.covered_whole,
         "what whole sets hold by the tracer's own account": guessed.held,
         "sets of one candidate": guessed.single,
     }, row

@@ -18,6 +18,7 @@ base 2 unless they say so; nothing here is random.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -127,7 +128,11 @@ class Measures:
     guess_10: float
     """Chance that at least one of the ten best is a sibling."""
     credible: int
-    """How many of the best candidates hold a sibling with chance 0.9, given that there is one."""
+    """Candidates in the 90 % credible set, the last of them to its degree (`Credible.size`)."""
+    credible_held: float
+    """Chance that one of these is a sibling, given that there is one, if the last counts whole (`Credible.held`)."""
+    credible_last: float
+    """Degree to which the last of them belongs to the set, 0 to 1 (`Credible.last`)."""
     likely: int
     """How many candidates are in the smallest set of outcomes, nobody among them, that holds 0.9."""
     likely_nobody: bool
@@ -221,6 +226,7 @@ def measures(outcome: Posterior, *, identities: int) -> Measures:
     entropy = _entropy(outcome, shares)
     largest = max(float(shares.max(initial=0.0)), outcome.nobody)
     likely, likely_nobody = _likely(outcome)
+    held = credible(outcome)
     return Measures(
         nobody=outcome.nobody,
         expected_siblings=float((outcome.counts * outcome.chances).sum()),
@@ -230,7 +236,9 @@ def measures(outcome: Posterior, *, identities: int) -> Measures:
         min_entropy_bits=max(0.0, -float(np.log2(largest))),
         guess_1=_guess(outcome, 1),
         guess_10=_guess(outcome, 10),
-        credible=_credible(outcome),
+        credible=held.size,
+        credible_held=held.held,
+        credible_last=held.last,
         likely=likely,
         likely_nobody=likely_nobody,
     )
@@ -262,11 +270,6 @@ def _guess(outcome: Posterior, tries: int) -> float:
         return float(-np.expm1(before + in_group * np.log1p(-outcome.chances[at])))
 
 
-def _credible(outcome: Posterior) -> int:
-    """Return the least k such that the k best hold 0.9 of the mass outside nobody."""
-    return _least(outcome, CREDIBLE * float(outcome.masses.sum()))
-
-
 def _likely(outcome: Posterior) -> tuple[int, bool]:
     """Return the smallest set of outcomes that holds 0.9: its candidates, and whether nobody is in it."""
     above = int(np.count_nonzero(outcome.masses > outcome.nobody * outcome.counts))
@@ -280,14 +283,19 @@ def _least(outcome: Posterior, mass: float) -> int:
     """Return the least k such that the k best hold this mass; 0 for no mass, all where they hold less."""
     if mass <= 0.0 or not outcome.missed.size:
         return 0
+    at, tries = _place(outcome, mass)
+    return int(outcome.counts[:at].sum()) + tries
+
+
+def _place(outcome: Posterior, mass: float) -> tuple[int, int]:
+    """Return the group in which the k best that hold this mass end, and how many of its candidates they take, 1 at least."""
     # A hair of slack: a set that lacks the last digit is not made larger for it.
     wanted = float(np.log1p(-mass)) * (1.0 - 1e-12)
     at = min(int(np.searchsorted(-outcome.missed, -wanted)), outcome.missed.size - 1)
     before = float(outcome.missed[at - 1]) if at else 0.0
     with np.errstate(divide="ignore"):
         in_group = (wanted - before) / float(np.log1p(-outcome.chances[at]))
-    tries = min(int(outcome.counts[at]), max(1, int(np.ceil(in_group))))
-    return int(outcome.counts[:at].sum()) + tries
+    return at, min(int(outcome.counts[at]), max(1, int(np.ceil(in_group))))
 
 
 def rank(ids: Integers, bits: Reals, count: int) -> npt.NDArray[np.intp]:
@@ -303,17 +311,18 @@ def rank(ids: Integers, bits: Reals, count: int) -> npt.NDArray[np.intp]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credible:
-    """The 90 % credible set, and how far its whole candidates overshoot.
+    """The 90 % credible set: the best candidates, the last of them to the degree that makes the set hold 0.9.
 
-    Candidates are whole, so a set rarely holds 0.9 exactly: one that is nearly sure holds 0.99 alone. The set that holds
-    0.9 has the last candidate as a member to a degree (a fuzzy or randomised set: Geyer and Meeden, Statistical Science
-    20, 2005). By that one a posterior is judged, for its coverage is 0.9 where the posterior is right.
+    Candidates are whole, so a set of them rarely holds 0.9: one that is nearly sure holds 0.99 alone. Here the last is a
+    member to a degree (the exact set of Song and Li, arXiv:2308.11037, 2023; a fuzzy set of Geyer and Meeden, Statistical
+    Science 20, 2005). Nothing is drawn: the degree is said. Where the posterior is right, of the identities that have a
+    sibling 0.9 have one in it; with the last left out, fewer, and with the last whole, more. ADR 25 has what was measured.
     """
 
     size: int
-    """The fewest best candidates of which one is a sibling with chance 0.9, given that there is a sibling."""
+    """The fewest best candidates of which one is a sibling with chance 0.9, given that there is a sibling; ties by id."""
     held: float
-    """That chance for the whole set: 0.9 at least, but where all candidates hold less."""
+    """That chance with the last counted whole: from 0.9 to 1; 0 for the empty set."""
     last: float
     """Degree of the last: (0.9 - h) / (held - h), h being the chance of the set without it; from 0 to 1."""
 
@@ -323,17 +332,25 @@ def credible(outcome: Posterior) -> Credible:
     somebody = float(outcome.masses.sum())
     if somebody <= 0.0:
         return Credible(size=0, held=0.0, last=0.0)
-    size = _credible(outcome)
-    held = _guess(outcome, size) / somebody
-    without = _guess(outcome, size - 1) / somebody if size > 1 else 0.0
-    last = (CREDIBLE - without) / (held - without) if held > without else 1.0
-    return Credible(size=size, held=held, last=min(1.0, max(0.0, last)))
+    at, tries = _place(outcome, CREDIBLE * somebody)
+    missed = float(outcome.missed[at - 1]) if at else 0.0
+    if tries > 1:
+        missed += (tries - 1) * float(np.log1p(-outcome.chances[at]))
+    without = -math.expm1(missed) / somebody
+    # What is left after the others, times the chance of the last.
+    added = math.exp(missed) * float(outcome.chances[at]) / somebody
+    last = (CREDIBLE - without) / added if added > 0.0 else 1.0
+    return Credible(
+        size=int(outcome.counts[:at].sum()) + tries,
+        held=min(1.0, without + added),
+        last=min(1.0, max(0.0, last)),
+    )
 
 
 def credible_set(bits: Reals, *, ids: Integers | None = None) -> Integers:
-    """Return the ids of the 90 % credible set, best first, ties by id."""
+    """Return the ids of the 90 % credible set, best first, ties by id; the last belongs to it to its degree."""
     labels = np.arange(bits.size, dtype=np.int64) if ids is None else ids
-    size = _credible(posterior(tally(bits)))
+    size = credible(posterior(tally(bits))).size
     return labels[rank(labels, bits, size)]
 
 

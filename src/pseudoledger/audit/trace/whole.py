@@ -50,6 +50,8 @@ class Figures:
     guess_1: Reals
     guess_10: Reals
     credible: Integers
+    credible_held: Reals
+    credible_last: Reals
     likely: Integers
     likely_nobody: Booleans
 
@@ -267,6 +269,7 @@ def _figures(links: Linked, rest: Spread, identities: range) -> Figures:
     alone = held >= CREDIBLE
     likely = _least(groups, before, np.where(alone, CREDIBLE, CREDIBLE - nobody))
     taken = np.where(alone, 0, np.add.reduceat(np.where(above, groups.tried, 0), starts)).astype(np.int64)
+    credible, credible_held, credible_last = _credible(groups, before)
     return Figures(
         identities=np.array(identities),
         nobody=nobody,
@@ -275,9 +278,11 @@ def _figures(links: Linked, rest: Spread, identities: range) -> Figures:
         effective=np.exp2(entropy),
         degree=np.minimum(1.0, entropy / np.log2(count)) if count > 1 else np.zeros(len(identities)),
         min_entropy_bits=np.maximum(0.0, -np.log2(largest)),
-        guess_1=_guesses(groups, 1),
-        guess_10=_guesses(groups, 10),
-        credible=_least(groups, before, CREDIBLE * -np.expm1(groups.missed[ends])),
+        guess_1=_guesses(groups, np.ones_like(starts)),
+        guess_10=_guesses(groups, np.full_like(starts, 10)),
+        credible=credible,
+        credible_held=credible_held,
+        credible_last=credible_last,
         likely=np.maximum(likely, taken),
         likely_nobody=~alone,
     )
@@ -327,11 +332,24 @@ def _running(values: Reals, starts: Integers) -> Reals:
     return running
 
 
-def _guesses(groups: _Groups, tries: int) -> Reals:
+def _guesses(groups: _Groups, tries: Integers) -> Reals:
+    """Return, per identity, the chance that a sibling is among so many best candidates."""
     done = _running(groups.tried, groups.starts)
-    tried = np.clip(tries - (done - groups.tried), 0.0, groups.tried)
+    each = np.repeat(tries, np.diff(groups.starts))
+    tried = np.clip(each - (done - groups.tried), 0.0, groups.tried)
     found: Reals = -np.expm1(np.add.reduceat(tried * groups.each, groups.starts[:-1]))
     return found
+
+
+def _credible(groups: _Groups, before: Reals) -> tuple[Integers, Reals, Reals]:
+    """Return, per identity, what `anonymity.credible` does: size, what it holds whole, and the degree of its last."""
+    somebody = -np.expm1(groups.missed[groups.starts[1:] - 1])
+    size = _least(groups, before, CREDIBLE * somebody)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        held = np.where(size > 0, _guesses(groups, size) / somebody, 0.0)
+        without = np.where(size > 0, _guesses(groups, size - 1) / somebody, 0.0)
+        last = np.where(held > without, (CREDIBLE - without) / (held - without), np.where(size > 0, 1.0, 0.0))
+    return size, held, np.clip(last, 0.0, 1.0)
 
 
 def _least(groups: _Groups, before: Reals, mass: Reals) -> Integers:

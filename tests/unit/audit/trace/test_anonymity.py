@@ -65,6 +65,8 @@ def test_three_candidates_computed_by_hand():
     assert result.expected_siblings == pytest.approx(1.5)
     # 0.9 of 29/32 is 0.8156: the first alone holds 0.75, two hold 0.875.
     assert result.credible == 2
+    assert result.credible_held == pytest.approx(28 / 29)
+    assert result.credible_last == pytest.approx((0.9 - 24 / 29) / (4 / 29))
     # Of all outcomes 3/4, 1/8, 3/32, 1/32 the three likeliest hold 31/32; nobody is the third.
     assert (result.likely, result.likely_nobody) == (2, True)
 
@@ -105,7 +107,8 @@ def test_several_siblings_found_hide_no_better_than_one():
 def test_without_candidates_it_is_nobody(bits):
     result = figures(bits)
     assert (result.nobody, result.entropy_bits, result.effective) == (1.0, 0.0, 1.0)
-    assert (result.degree, result.min_entropy_bits, result.credible) == (0.0, 0.0, 0)
+    assert (result.degree, result.min_entropy_bits) == (0.0, 0.0)
+    assert (result.credible, result.credible_held, result.credible_last) == (0, 0.0, 0.0)
     assert (result.guess_1, result.guess_10, result.expected_siblings) == (0.0, 0.0, 0.0)
 
 
@@ -119,7 +122,8 @@ def test_certainty_leaves_nobody_out():
     result = figures([math.inf, 3.0, math.inf])
     assert result.nobody == 0.0
     assert result.guess_1 == 1.0
-    assert (result.credible, result.likely, result.likely_nobody) == (1, 1, False)
+    assert (result.credible, result.credible_held, result.credible_last) == (1, 1.0, pytest.approx(0.9))
+    assert (result.likely, result.likely_nobody) == (1, False)
     assert result.entropy_bits == pytest.approx(1.0)
 
 
@@ -170,8 +174,36 @@ def test_one_that_is_sure_is_a_set_by_itself_and_holds_more_than_was_asked():
     assert found.size == 1
     assert found.held == pytest.approx(1.0)
     assert found.last == pytest.approx(0.9)
+
+
+def test_where_nobody_is_sure_the_credible_set_is_empty():
     nobody = credible(posterior(tally(np.array([NEVER]))))
     assert (nobody.size, nobody.held, nobody.last) == (0, 0.0, 0.0)
+
+
+def test_nobody_takes_no_part_in_a_credible_set():
+    """However likely nobody is: the set says where to look, should there be somebody."""
+    found = credible(posterior(tally(odds(1e-9))))
+    assert (found.size, found.held) == (1, pytest.approx(1.0))
+    assert found.last == pytest.approx(0.9)
+    assert figures(odds(1e-9)).nobody == pytest.approx(1.0)
+
+
+def test_the_only_candidate_belongs_to_the_set_by_nine_tenths():
+    assert credible(posterior(tally(odds(1)))).last == pytest.approx(0.9)
+
+
+def test_equal_candidates_come_one_by_one_and_the_last_of_them_to_its_degree():
+    """Four of chance 1/2: first hits 8, 4, 2, 1 of 15. Three hold 14/15, two 12/15, and 13.5/15 is 0.9."""
+    found = credible(posterior(tally(np.zeros(4))))
+    assert (found.size, found.held, found.last) == (3, pytest.approx(14 / 15), pytest.approx(0.75))
+    assert list(credible_set(np.zeros(4), ids=np.array([7, 3, 9, 1]))) == [1, 3, 7]
+
+
+def test_a_set_that_holds_nine_tenths_already_has_its_last_whole():
+    """Two candidates of chances 9/11 and 1/2: 9/11 and 1/11 of 10/11."""
+    found = credible(posterior(tally(odds(9 / 2, 1))))
+    assert (found.size, found.held, found.last) == (1, pytest.approx(0.9), pytest.approx(1.0))
 
 
 @given(st.lists(st.integers(-25_000_000, 25_000_000), max_size=40))
@@ -198,7 +230,8 @@ def test_the_rest_counts_as_candidates_of_one_chance():
     each = math.log2(0.05 / 0.95)
     grouped = figures(bits, identities=43, rest=Rest(count=40, expected=2.0))
     single = figures([3.0, -9.0, *[each] * 40], identities=43)
-    for name in ("nobody", "entropy_bits", "guess_1", "guess_10", "credible", "expected_siblings"):
+    same = ("nobody", "entropy_bits", "guess_1", "guess_10", "credible", "credible_held", "expected_siblings")
+    for name in same:
         assert getattr(grouped, name) == pytest.approx(getattr(single, name)), name
 
 
@@ -223,6 +256,8 @@ def test_entropies_keep_their_bounds(bits):
     assert 0.0 <= result.degree <= 1.0
     assert result.guess_1 <= result.guess_10 + 1e-12 <= 1.0 - result.nobody + 1e-9
     assert 0 <= result.credible <= outcomes - 1
+    assert 0.0 <= result.credible_last <= 1.0
+    assert result.credible == 0 or 0.9 - 1e-9 <= result.credible_held <= 1.0
 
 
 @given(st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=6))

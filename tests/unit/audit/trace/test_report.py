@@ -381,6 +381,26 @@ def test_dates_keep_their_order_in_a_sentence_that_runs_from_the_right(report):
     assert f"\u2066{format_instant(report.looked.first)[:10]}\u2069" in page
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", ENGLISH), ("ar", ARABIC)])
+def test_a_credible_set_is_said_with_what_it_holds_and_the_degree_of_its_last(scored, language, words):
+    first = scored.identities[0]
+    said = {"credible": 12, "credible_held": 0.987654, "credible_last": 0.368}
+    for measures, text in (
+        (said, words["credible_says"].format(n=12, held="98.8 %", last="37 %")),
+        ({**said, "credible": 0}, words["credible_none"]),
+    ):
+        changed = msgspec.structs.replace(first.measures, **measures)
+        one = msgspec.structs.replace(first, measures=changed)
+        page = to_html(msgspec.structs.replace(scored, identities=(one,)), language).decode()
+        assert f"<dt>{words['credible']}</dt><dd>{text}</dd>" in page
+
+
+def test_a_report_without_what_a_credible_set_holds_is_refused(report):
+    raw = to_json(report).replace(b'"credible_held"', b'"credible_share"')
+    with pytest.raises(MalformedError, match="credible_held"):
+        from_json(raw)
+
+
 def test_both_languages_have_the_same_words_with_the_same_places():
     for name, text in ENGLISH.items():
         assert sorted(re.findall(r"{\w+}", text)) == sorted(re.findall(r"{\w+}", ARABIC[name])), name

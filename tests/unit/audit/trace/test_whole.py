@@ -47,8 +47,11 @@ def test_blocked_figures_are_those_of_each_identity_alone(count, data):
         others = count - 1 - own.size
         rest = Rest(count=others, expected=others * chance)
         single = measures(posterior(tally(own, rest=rest)), identities=count)
+        one = found.one(identity)
         for name in NAMES:
-            assert getattr(found.one(identity), name) == pytest.approx(
+            if name.startswith("credible_") and one.credible != single.credible:
+                continue  # where a set holds 0.9 to the last digit, another digit makes it one candidate larger
+            assert getattr(one, name) == pytest.approx(
                 getattr(single, name), abs=1.01 if name in {"credible", "likely"} else 1e-7
             ), name
 
@@ -97,7 +100,8 @@ def test_without_links_and_rest_it_is_nobody():
     nothing = np.zeros(0, dtype=np.int64)
     found = blocked_figures(linked(nothing, nothing, np.zeros(0), count=3))
     assert list(found.nobody) == [1.0, 1.0, 1.0]
-    assert list(found.credible) == [0, 0, 0]
+    for name in ("credible", "credible_held", "credible_last"):
+        assert list(getattr(found, name)) == [0, 0, 0]
     assert not found.entropy_bits.any()
     one = blocked_figures(linked(nothing, nothing, np.zeros(0), count=1))
     assert one.one(0).degree == 0.0

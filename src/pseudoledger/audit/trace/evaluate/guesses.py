@@ -27,13 +27,13 @@ class Guesses:
     first: float
     """Their best candidate is a sibling."""
     covered: float
-    """A sibling is in the credible set that holds 0.9 exactly, the last candidate being in it to its degree."""
+    """A sibling is in the credible set; where it is the last candidate, it counts by the degree of that one."""
     covered_whole: float
-    """A sibling is in the credible set of whole candidates."""
+    """The same with the last candidate counted whole."""
     held: float
-    """What the tracer says of that: the mean of what these sets hold. Near `covered_whole` if it can be believed."""
+    """What the tracer says of `covered_whole`: the mean of `Credible.held`. Near it if the tracer can be believed."""
     single: float
-    """Their set is one candidate."""
+    """Their set is one candidate, to whatever degree."""
 
 
 def guesses(traced: Traced, *, seed: int, every: int = EVERY) -> Guesses:

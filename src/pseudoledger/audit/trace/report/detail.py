@@ -310,6 +310,8 @@ def measured(found: anon.Measures) -> values.Measures:
         guess_1=rounded(found.guess_1),
         guess_10=rounded(found.guess_10),
         credible=found.credible,
+        credible_held=rounded(found.credible_held),
+        credible_last=rounded(found.credible_last),
     )
 
 

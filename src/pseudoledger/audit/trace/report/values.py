@@ -45,6 +45,11 @@ class Measures(Part, frozen=True, kw_only=True):
     guess_1: float
     guess_10: float
     credible: int
+    """Candidates in the 90 % credible set, the last of them to its degree."""
+    credible_held: float
+    """Chance that one of them is a sibling, given that there is one, if the last counts whole."""
+    credible_last: float
+    """Degree to which the last belongs to the set: with it the set holds 0.9."""
 
 
 class Candidate(Part, frozen=True, kw_only=True):
