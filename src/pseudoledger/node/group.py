@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from pseudoledger.errors import PseudoledgerError
 from pseudoledger.node.metrics import Metrics
-from pseudoledger.node.registering import RemoteRegistrar
+from pseudoledger.node.registering import LineLost, RemoteRegistrar
 from pseudoledger.node.submission import Outcome, Overloaded, Unavailable
 from pseudoledger.registrar import Answer
 
@@ -151,8 +151,7 @@ class GroupCommit:
         try:
             self._register(begun, loop)
         except PseudoledgerError as error:
-            _log.error("nothing was registered", extra={"reason": error.message})
-            reason = Unavailable(error.message, hint=error.hint)
+            reason = _reason(error)
         finally:
             for batch in begun:
                 loop.call_soon_threadsafe(self._answer, batch, None, reason)
@@ -171,11 +170,23 @@ class GroupCommit:
             more = not self._others
             if more and len(begun) < _BEGUN_MAX and not self._registrar.finished():
                 continue
-            outcomes = self._registrar.finish()
+            outcomes, reason = self._finish()
             now = time.perf_counter()
             self._metrics.commit_seconds.observe(now - since)
             since = now
-            loop.call_soon_threadsafe(self._answer, begun.popleft(), outcomes, None)
+            loop.call_soon_threadsafe(self._answer, begun.popleft(), outcomes, reason)
+
+    def _finish(self) -> tuple[list[Outcome] | None, Unavailable | None]:
+        """Take the answer to the batch begun first, or why it failed; one begun after it has an answer of its own.
+
+        Raises LineLost.
+        """
+        try:
+            return self._registrar.finish(), None
+        except LineLost:
+            raise
+        except PseudoledgerError as error:
+            return None, _reason(error)
 
     def _take(self, *, beside: bool) -> list[_Waiting]:
         """Take what becomes one block: requests in order, whole ones. Only the registrar's thread takes.
@@ -213,6 +224,12 @@ class GroupCommit:
             if not waiting.outcomes.done():
                 waiting.outcomes.set_result(outcomes[at : at + len(waiting.statements)])
             at += len(waiting.statements)
+
+
+def _reason(error: PseudoledgerError) -> Unavailable:
+    """Say in the log, and to those who wait, why something was not registered."""
+    _log.error("nothing was registered", extra={"reason": error.message})
+    return Unavailable(error.message, hint=error.hint)
 
 
 def _fail(batch: Iterable[_Waiting], error: Unavailable) -> None:

@@ -153,8 +153,9 @@ def _register(line: Connection[Any, Any], registrar: Registrar, first: Sequence[
 
     try:
         for answers in registrar.register_all(batches()):
-            open_ -= 1
             line.send(receipted(registrar, answers))
+            # Not before: where no receipt can be read, this batch too is told so.
+            open_ -= 1
     except PseudoledgerError as error:
         for _ in range(open_):
             line.send(error.with_traceback(None))
