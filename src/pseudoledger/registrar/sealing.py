@@ -13,7 +13,7 @@ from pseudoledger.contract.things import LedgerState
 from pseudoledger.errors import InconsistentCheckpoint, MalformedError, StoreError
 from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.last_signed import Head, LastSigned
-from pseudoledger.ledger.block import Link, next_block
+from pseudoledger.ledger.block import Link, block_bytes, read_block
 from pseudoledger.ledger.checkpoint import log_key, parse_checkpoint, sign_checkpoint, verify_checkpoint
 from pseudoledger.ledger.note import format_note, parse_note
 from pseudoledger.ledger.receipt import sign_head
@@ -21,7 +21,6 @@ from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store
 from pseudoledger.ledger.tree import EMPTY_ROOT, hash_leaf
 from pseudoledger.ledger.tree import root as tree_root
 from pseudoledger.statement import envelope
-from pseudoledger.statement.payload import serialise
 
 PUBLISH_MS = 1_000
 """While the writer runs, at most one checkpoint in this time is published; closing publishes the last."""
@@ -62,10 +61,9 @@ class Sealer:
             raise StoreError(
                 f"the next block is to be signed by {link.ledger_key}; open the ledger with that key"
             )
-        payload = next_block(link, time_ms=time_ms, size=index, root=self._frontier.root())
-        block = envelope.sign_statement(
-            self.signer, serialise(payload), sub=state.origin, aud=state.id, iat=time_ms // 1000
-        )
+        raw = block_bytes(link, time_ms=time_ms, size=index, root=self._frontier.root())
+        payload = read_block(raw)
+        block = envelope.sign_statement(self.signer, raw, sub=state.origin, aud=state.id, iat=time_ms // 1000)
         hashes += self._frontier.store([hash_leaf(block.raw)])
         Court.sitting(book, state.pins, time_ms // 1000).fold(block, payload, index)
         row = BlockRow(
