@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pseudoledger.contract.book import Book
 from pseudoledger.contract.ruleset import Court
 from pseudoledger.contract.things import LedgerState
 from pseudoledger.errors import InconsistentCheckpoint, MalformedError, StoreError
@@ -40,10 +39,10 @@ class Sealer:
         """Read the right edge of the tree anew, after a failure."""
         self._frontier = self._store.frontier()
 
-    def seal(self, book: Book, state: LedgerState, accepted: Sequence[EntryRow], time_ms: int) -> None:
+    def seal(self, court: Court, state: LedgerState, accepted: Sequence[EntryRow], time_ms: int) -> None:
         """Append accepted statements and their block in one transaction, then sign the head that they make.
 
-        Raises StoreError if the key in force is another one, or its record takes no more writes.
+        `court` admitted them at this time. Raises StoreError if the key in force is another one, or its record takes no more writes.
         """
         self.last_signed.refuse_if_broken()
         hashes = self._frontier.store([hash_leaf(row.statement) for row in accepted])
@@ -65,7 +64,7 @@ class Sealer:
         payload = read_block(raw)
         block = envelope.sign_statement(self.signer, raw, sub=state.origin, aud=state.id, iat=time_ms // 1000)
         hashes += self._frontier.store([hash_leaf(block.raw)])
-        Court.sitting(book, state.pins, time_ms // 1000).fold(block, payload, index)
+        court.fold(block, payload, index)
         row = BlockRow(
             height=payload.height,
             index=index,
@@ -77,10 +76,14 @@ class Sealer:
         entry = EntryRow(index=index, statement=block.raw, id=block.id, type=payload.type, issuer=block.iss)
         self._store.append(
             Batch(
-                entries=[*accepted, entry], hashes=hashes, block=row, things=book.changes(), checkpoint=None
+                entries=[*accepted, entry],
+                hashes=hashes,
+                block=row,
+                things=court.book.changes(),
+                checkpoint=None,
             )
         )
-        book.committed()
+        court.book.committed()
         self._unpublished = True
         publish = self._published_ms is None or time_ms - self._published_ms >= PUBLISH_MS
         self._sign(state.origin, row, time_ms if publish else None)

@@ -294,7 +294,7 @@ class Registrar:
     def _conclude(self, sitting: Sitting, *, dry_run: bool) -> None:
         """Seal what was accepted, or forget it."""
         if sitting.accepted and not dry_run:
-            self._sealer.seal(self._book, self.state, list(sitting.accepted.values()), sitting.time_ms)
+            self._sealer.seal(sitting.court, self.state, list(sitting.accepted.values()), sitting.time_ms)
         else:
             self._book.discard()
 
