@@ -70,6 +70,7 @@ def _read_model(kind: type, value: Any) -> Any:
 _ENCODER = msgspec.json.Encoder(enc_hook=_write_model)
 _DECODERS = {cls: msgspec.json.Decoder(cls, dec_hook=_read_model) for cls in THINGS}
 _NAMES = {cls: sort_name(cls) for cls in THINGS}
+_PLACES = {cls: place for place, cls in enumerate(THINGS)}
 
 
 def encode(thing: Thing) -> bytes:
@@ -93,6 +94,8 @@ class Book:
         self._shelf: Shelf = shelf or EmptyShelf()
         self._cached: dict[type[Thing], dict[str, Thing | None]] = {cls: {} for cls in THINGS}
         self._changed: dict[type[Thing], dict[str, Thing]] = {cls: {} for cls in THINGS}
+        self._touched: set[type[Thing]] = set()
+        """Classes of which something changed: few of many, where statements come one at a time."""
 
     def get(self, cls: type[T], key: str) -> T | None:
         """Return a thing, or None where there is none; raise StoreCorrupt if its bytes make no sense."""
@@ -127,28 +130,29 @@ class Book:
 
     def put(self, key: str, thing: Thing) -> None:
         """Set a thing; it is visible at once and stored with the next commit."""
-        self._changed[type(thing)][key] = thing
+        cls = type(thing)
+        self._changed[cls][key] = thing
+        self._touched.add(cls)
 
     def change(self, key: str, thing: T, **changes: object) -> T:
         """Set a thing to a copy with some fields changed, and return the copy."""
         changed = msgspec.structs.replace(thing, **changes)
-        self._changed[type(thing)][key] = changed
+        self.put(key, changed)
         return changed
 
     def changes(self) -> list[tuple[str, str, bytes]]:
         """Return (sort, key, JSON) of everything that changed since the last commit."""
         return [
             (_NAMES[cls], key, _ENCODER.encode(thing))
-            for cls, things in self._changed.items()
-            for key, thing in things.items()
+            for cls in sorted(self._touched, key=_PLACES.__getitem__)
+            for key, thing in self._changed[cls].items()
         ]
 
     def committed(self) -> None:
         """The changes are on the shelf now."""
-        for cls, things in self._changed.items():
-            if things:
-                self._cached[cls].update(things)
-                things.clear()
+        for cls in self._touched:
+            self._cached[cls].update(self._changed[cls])
+        self.discard()
         while sum(map(len, self._cached.values())) > CACHED_MAX:
             # The class that grows is that of things which come and go; leases and terms in use stay.
             largest = max(self._cached.values(), key=len)
@@ -156,9 +160,10 @@ class Book:
                 del largest[key]
 
     def discard(self) -> None:
-        """Forget the changes: the transaction did not happen."""
-        for things in self._changed.values():
-            things.clear()
+        """Forget the changes, which are stored or will never be."""
+        for cls in self._touched:
+            self._changed[cls].clear()
+        self._touched.clear()
 
     # The few questions that nearly every rule asks.
 

@@ -19,6 +19,7 @@ from pseudoledger.contract.things import (
     Invoice,
     Lease,
     Mandate,
+    MeteredLine,
     Offer,
     Payment,
     TermsInForce,
@@ -27,7 +28,7 @@ from pseudoledger.contract.things import (
 from pseudoledger.contract.things.voucher import Programme, Voucher
 from pseudoledger.errors import Finding
 from pseudoledger.statement.envelope import Statement
-from pseudoledger.statement.kinds.lease import Terms
+from pseudoledger.statement.kinds.lease import Terms, TermsLine
 from pseudoledger.statement.kinds.ledger import Policy
 
 T = TypeVar("T", bound=Thing)
@@ -132,6 +133,19 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def voucher(self) -> Voucher:
         """The voucher that the statement is about."""
         return self._subject(Voucher)
+
+    # What a report of usage is held against, as it was before the report.
+
+    @lazy
+    def metered(self) -> MeteredLine:
+        """The readings of the line that a report is about."""
+        return self.book.get(MeteredLine, f"{self.sub}/{self.payload.line}") or MeteredLine()
+
+    @lazy
+    def leased_line(self) -> TermsLine | None:
+        """The line in the terms in force at the start of the reported period."""
+        terms = self.terms_at(self.lease, self.payload.period.start_seconds)
+        return next((line for line in terms.lines if line.id == self.payload.line), None)
 
     def terms_at(self, lease: Lease, when: int) -> Terms:
         """Return the terms of a lease in force at a time; before the first version, the first."""

@@ -7,7 +7,7 @@ without the cofactor.
 libsodium checks (b), (c) and (d) when it opens a signed message, and (a) as a point check, done once per key.
 `self_test` shows that the libsodium at hand really does.
 
-pyca/cryptography signs here and never verifies: it accepts the identity point as a key for any message.
+libsodium signs too (ADR 26). pyca/cryptography does neither: it accepts the identity point as a key for any message.
 Nothing here reads files, the environment or the clock; keys at rest are in `keystore`.
 """
 
@@ -21,8 +21,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
 
 import base58
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from nacl.bindings import crypto_core_ed25519_is_valid_point, crypto_sign_open
+from nacl.bindings import (
+    crypto_core_ed25519_is_valid_point,
+    crypto_sign,
+    crypto_sign_open,
+    crypto_sign_seed_keypair,
+)
 from nacl.exceptions import BadSignatureError, UnavailableError
 
 from pseudoledger.errors import InvalidSignature, MalformedError, VerificationError
@@ -128,6 +132,8 @@ def verify_many(items: Sequence[Signed], *, workers: int | None = None) -> list[
     libsodium runs outside the interpreter lock, so threads suffice. `workers` is the number of threads, by
     default one for each core this process may use. Raises VerificationError as `verify` does.
     """
+    if len(items) <= _CHUNK_MIN:
+        return verify_chunk(items)
     threads = workers if workers is not None else cores()
     size = max(_CHUNK_MIN, -(-len(items) // (max(threads, 1) * _CHUNKS_PER_WORKER)))
     if threads <= 1 or len(items) <= size:
@@ -178,7 +184,8 @@ class Signer:
 
     did: str
     public_key: bytes = field(repr=False)
-    _private: Ed25519PrivateKey = field(repr=False, compare=False)
+    _private: bytes = field(repr=False, compare=False)
+    """Seed and public key, one after the other, as libsodium takes them."""
 
     @classmethod
     def generate(cls) -> Signer:
@@ -190,13 +197,12 @@ class Signer:
         """Return the signer of a 32-byte Ed25519 seed (RFC 8032, 5.1.5). Raises MalformedError."""
         if len(seed) != KEY_BYTES:
             raise MalformedError(f"an Ed25519 seed has 32 bytes, this one has {len(seed)}", code="seed.form")
-        private = Ed25519PrivateKey.from_private_bytes(seed)
-        public = private.public_key().public_bytes_raw()
+        public, private = crypto_sign_seed_keypair(seed)
         return cls(did=did_from_key(public), public_key=public, _private=private)
 
     def sign(self, message: bytes) -> bytes:
         """Return the 64 signature bytes over the message (RFC 8032, pure Ed25519)."""
-        return self._private.sign(message)
+        return crypto_sign(message, self._private)[:SIGNATURE_BYTES]
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a Signer holds a private key and is not pickled; hand over its key file's name")

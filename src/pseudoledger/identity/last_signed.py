@@ -14,13 +14,11 @@ two slots of 512 bytes, written in turn, so that a torn write leaves the slot be
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import hashlib
 import os
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -224,25 +222,40 @@ def _conflict(tree: Head, recorded: Head) -> ConflictError:
     )
 
 
-@contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+class _explained:  # noqa: N801 - used like a function, as `ledger.database.explained` is
     """Turn an OSError on the record into a StoreError that says what to do."""
-    try:
-        yield
-    except BlockingIOError as error:
-        raise StoreBusy(
-            f"another process signs with this key: {path} is locked", hint="stop it first, or use its node"
-        ) from error
-    except files.PermissionsTooOpen as error:
-        raise StoreError(f"{error.message}; nothing is signed", hint=error.repair) from error
-    except FileNotFoundError as error:
-        raise StoreError(
-            f"there is no record of what this key has signed: {path} is missing",
-            hint=f"put back what was moved, but nothing from a backup; if it is lost, {_NEW_KEY}",
-        ) from error
-    except FileExistsError as error:
-        raise StoreError(f"{path} is there already; a record of signatures is never begun anew") from error
-    except OSError as error:
-        raise StoreError(
-            f"{path} cannot be read or written: {error.strerror}", hint="check the disk; nothing was signed"
-        ) from error
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            raise _ours(self._path, error) from error
+
+
+def _ours(path: Path, error: OSError) -> StoreError:
+    match error:
+        case BlockingIOError():
+            return StoreBusy(
+                f"another process signs with this key: {path} is locked",
+                hint="stop it first, or use its node",
+            )
+        case files.PermissionsTooOpen():
+            return StoreError(f"{error.message}; nothing is signed", hint=error.repair)
+        case FileNotFoundError():
+            return StoreError(
+                f"there is no record of what this key has signed: {path} is missing",
+                hint=f"put back what was moved, but nothing from a backup; if it is lost, {_NEW_KEY}",
+            )
+        case FileExistsError():
+            return StoreError(f"{path} is there already; a record of signatures is never begun anew")
+    return StoreError(
+        f"{path} cannot be read or written: {error.strerror}", hint="check the disk; nothing was signed"
+    )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import orjson
+
 from pseudoledger.errors import InconsistentCheckpoint
 from pseudoledger.statement.envelope import Statement
 from pseudoledger.statement.kinds.ledger import BlockSealed
@@ -33,15 +35,29 @@ class Link:
 
 def next_block(link: Link, *, time_ms: int, size: int, root: bytes) -> BlockSealed:
     """Make the payload of the block after `link` that seals a tree of `size` entries."""
-    return BlockSealed(
-        type="block.sealed",
-        v=1,
-        height=link.height + 1,
-        previous=link.previous,
-        time=format_block_time(time_ms),
-        size=size,
-        root=root.hex(),
-    )
+    return read_block(block_bytes(link, time_ms=time_ms, size=size, root=root))
+
+
+def block_bytes(link: Link, *, time_ms: int, size: int, root: bytes) -> bytes:
+    """Write the payload of `next_block` in canonical form, which is that of `payload.serialise`.
+
+    It is made for every statement that comes alone, so it does not take the way of payloads in general.
+    """
+    tree = {
+        "type": "block.sealed",
+        "v": 1,
+        "height": link.height + 1,
+        "previous": link.previous,
+        "time": format_block_time(time_ms),
+        "size": size,
+        "root": root.hex(),
+    }
+    return orjson.dumps(tree, option=orjson.OPT_SORT_KEYS)
+
+
+def read_block(raw: bytes) -> BlockSealed:
+    """Read the payload that `block_bytes` wrote."""
+    return BlockSealed.model_validate_json(raw)
 
 
 def check_block(statement: Statement, block: BlockSealed, link: Link, *, index: int, root: bytes) -> None:

@@ -12,7 +12,7 @@ from pseudoledger.errors import MalformedError
 from pseudoledger.statement.cbor import REFUSED_TAGS
 
 _DEPTH_MAX = 8
-_BYTES, _ARRAY, _UINT = 2, 4, 0
+_BYTES, _TEXT, _ARRAY, _UINT = 2, 3, 4, 0
 
 
 def load(raw: bytes) -> object:
@@ -55,6 +55,12 @@ def encode_uint(value: int) -> bytes:
 def encode_bytes(value: bytes) -> bytes:
     """Encode a byte string."""
     return _head(_BYTES, len(value)) + value
+
+
+def encode_text(value: str) -> bytes:
+    """Encode a text string."""
+    encoded = value.encode()
+    return _head(_TEXT, len(encoded)) + encoded
 
 
 def encode_array_head(length: int) -> bytes:

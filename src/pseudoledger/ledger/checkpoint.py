@@ -18,6 +18,7 @@ import re
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pseudoledger.errors import InconsistentCheckpoint, InvalidSignature, MalformedError
 from pseudoledger.identity import keys
@@ -74,6 +75,7 @@ class VerifiedCheckpoint:
     """Signatures of the given cosigners, one for each that signed."""
 
 
+@lru_cache(maxsize=256)
 def check_origin(origin: str) -> str:
     """Return the origin if it may name a ledger of ours.
 

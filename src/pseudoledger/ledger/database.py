@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 
 from pseudoledger.errors import PeerUnreachable, StoreBusy, StoreCorrupt, StoreError
 from pseudoledger.ledger.schema import MIGRATIONS, OLDEST_READ
@@ -17,13 +16,22 @@ _NO_LOG = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PROTOCOL")
 """What SQLite says where it can neither open the write-ahead log nor make what it needs beside it."""
 
 
-@contextlib.contextmanager
-def explained(path: Path) -> Iterator[None]:
+class explained:  # noqa: N801 - used like a function; a generator would cost as much as many a query
     """Turn SQLite's errors into ours, with what to do next."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise _ours(path, error) from error
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, sqlite3.DatabaseError):
+            raise _ours(self._path, error) from error
 
 
 def _ours(path: Path, error: sqlite3.DatabaseError) -> StoreError:

@@ -22,11 +22,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-import cbor2
-
 from pseudoledger.errors import InvalidProof, InvalidSignature, MalformedError
 from pseudoledger.identity import keys
-from pseudoledger.ledger.cbor import encode_array_head, encode_bytes, encode_uint, load, load_sign1
+from pseudoledger.ledger.cbor import (
+    encode_array_head,
+    encode_bytes,
+    encode_text,
+    encode_uint,
+    load,
+    load_sign1,
+)
 from pseudoledger.ledger.checkpoint import SIZE_MAX, check_origin
 from pseudoledger.ledger.tree import HASH_BYTES, hash_leaf, root_from_inclusion, roots_from_nodes
 
@@ -312,9 +317,19 @@ def _encode(
 
 @lru_cache(maxsize=256)
 def _protected(ledger: str, origin: str, tree_size: int) -> bytes:
-    """Return the protected header; every receipt of a tree has the same."""
-    claims = {1: ledger, 2: f"{origin}#{tree_size}"}
-    return cbor2.dumps({1: -8, 4: ledger.encode(), 15: claims, 395: 1}, canonical=True)
+    """Return the protected header {1: -8, 4: kid, 15: {1: iss, 2: sub}, 395: 1}; all receipts of a tree have it."""
+    subject = f"{origin}#{tree_size}"
+    return b"".join(
+        (
+            b"\xa4\x01\x27\x04",
+            encode_bytes(ledger.encode()),
+            b"\x0f\xa2\x01",
+            encode_text(ledger),
+            b"\x02",
+            encode_text(subject),
+            b"\x19\x01\x8b\x01",
+        )
+    )
 
 
 def _to_be_signed(protected: bytes, root: bytes) -> bytes:

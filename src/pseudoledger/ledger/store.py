@@ -226,16 +226,9 @@ class Store:
         with explained(self.path):
             db.execute("PRAGMA synchronous = NORMAL")
             try:
-                db.execute("BEGIN IMMEDIATE")
-                try:
-                    db.execute("UPDATE blocks SET signature = ? WHERE idx = ?", (signature, index))
-                    if checkpoint is not None:
-                        self._write_meta("checkpoint", checkpoint)
-                    db.execute("COMMIT")
-                except BaseException:
-                    if db.in_transaction:
-                        db.execute("ROLLBACK")
-                    raise
+                db.execute("UPDATE blocks SET signature = ? WHERE idx = ?", (signature, index))
+                if checkpoint is not None:
+                    self._write_meta("checkpoint", checkpoint)
             finally:
                 db.execute("PRAGMA synchronous = FULL")
 

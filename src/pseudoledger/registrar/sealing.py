@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pseudoledger.contract.book import Book
 from pseudoledger.contract.ruleset import Court
 from pseudoledger.contract.things import LedgerState
 from pseudoledger.errors import InconsistentCheckpoint, MalformedError, StoreError
 from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.last_signed import Head, LastSigned
-from pseudoledger.ledger.block import Link, next_block
+from pseudoledger.ledger.block import Link, block_bytes, read_block
 from pseudoledger.ledger.checkpoint import log_key, parse_checkpoint, sign_checkpoint, verify_checkpoint
 from pseudoledger.ledger.note import format_note, parse_note
 from pseudoledger.ledger.receipt import sign_head
@@ -21,7 +20,6 @@ from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store
 from pseudoledger.ledger.tree import EMPTY_ROOT, hash_leaf
 from pseudoledger.ledger.tree import root as tree_root
 from pseudoledger.statement import envelope
-from pseudoledger.statement.payload import serialise
 
 PUBLISH_MS = 1_000
 """While the writer runs, at most one checkpoint in this time is published; closing publishes the last."""
@@ -41,10 +39,10 @@ class Sealer:
         """Read the right edge of the tree anew, after a failure."""
         self._frontier = self._store.frontier()
 
-    def seal(self, book: Book, state: LedgerState, accepted: Sequence[EntryRow], time_ms: int) -> None:
+    def seal(self, court: Court, state: LedgerState, accepted: Sequence[EntryRow], time_ms: int) -> None:
         """Append accepted statements and their block in one transaction, then sign the head that they make.
 
-        Raises StoreError if the key in force is another one, or its record takes no more writes.
+        `court` admitted them at this time. Raises StoreError if the key in force is another one, or its record takes no more writes.
         """
         self.last_signed.refuse_if_broken()
         hashes = self._frontier.store([hash_leaf(row.statement) for row in accepted])
@@ -62,12 +60,11 @@ class Sealer:
             raise StoreError(
                 f"the next block is to be signed by {link.ledger_key}; open the ledger with that key"
             )
-        payload = next_block(link, time_ms=time_ms, size=index, root=self._frontier.root())
-        block = envelope.sign_statement(
-            self.signer, serialise(payload), sub=state.origin, aud=state.id, iat=time_ms // 1000
-        )
+        raw = block_bytes(link, time_ms=time_ms, size=index, root=self._frontier.root())
+        payload = read_block(raw)
+        block = envelope.sign_statement(self.signer, raw, sub=state.origin, aud=state.id, iat=time_ms // 1000)
         hashes += self._frontier.store([hash_leaf(block.raw)])
-        Court.sitting(book, state.pins, time_ms // 1000).fold(block, payload, index)
+        court.fold(block, payload, index)
         row = BlockRow(
             height=payload.height,
             index=index,
@@ -79,10 +76,14 @@ class Sealer:
         entry = EntryRow(index=index, statement=block.raw, id=block.id, type=payload.type, issuer=block.iss)
         self._store.append(
             Batch(
-                entries=[*accepted, entry], hashes=hashes, block=row, things=book.changes(), checkpoint=None
+                entries=[*accepted, entry],
+                hashes=hashes,
+                block=row,
+                things=court.book.changes(),
+                checkpoint=None,
             )
         )
-        book.committed()
+        court.book.committed()
         self._unpublished = True
         publish = self._published_ms is None or time_ms - self._published_ms >= PUBLISH_MS
         self._sign(state.origin, row, time_ms if publish else None)

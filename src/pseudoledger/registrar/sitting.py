@@ -34,6 +34,12 @@ class Sitting:
         self.answers: list[Answer] = []
         """One for each statement that was heard."""
 
+    @property
+    def court(self) -> Court:
+        """What judges; there is one as soon as something was accepted."""
+        assert self._court is not None, "the founding, or the ledger that it founded, made one"
+        return self._court
+
     def hear(self, taken: Sequence[Taken]) -> None:
         """Answer some statements that were read and verified; accepted ones are in the book at once."""
         statements = [item for item in taken if isinstance(item, Statement)]

@@ -8,8 +8,9 @@ answered is on disk. Registration is idempotent: the same bytes again get the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -283,15 +284,17 @@ class Registrar:
                 hint="close the ledger and open it anew",
             )
         sitting = Sitting(self._store, self._book, self._fix_time(), from_network=from_network)
-        with self._store.snapshot():
-            for chunk in taken:
+        first = next(taken, [])
+        # One statement asks too little for a snapshot to be worth its two locks; nobody else writes meanwhile.
+        with self._store.snapshot() if len(first) > 1 else nullcontext():
+            for chunk in chain((first,), taken):
                 sitting.hear(chunk)
         return sitting
 
     def _conclude(self, sitting: Sitting, *, dry_run: bool) -> None:
         """Seal what was accepted, or forget it."""
         if sitting.accepted and not dry_run:
-            self._sealer.seal(self._book, self.state, list(sitting.accepted.values()), sitting.time_ms)
+            self._sealer.seal(sitting.court, self.state, list(sitting.accepted.values()), sitting.time_ms)
         else:
             self._book.discard()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 
 import cbor2
@@ -91,6 +92,15 @@ def _encode_protected(alg: int, claims: dict[int, str | int]) -> bytes:
     return cbor2.dumps({1: alg, 3: CONTENT_TYPE, 4: str(claims[1]).encode("ascii"), 15: claims})
 
 
+@lru_cache(maxsize=64)
+def _protected(iss: str, sub: str, aud: str | None, exp: int | None, iat: int) -> bytes:
+    """Return the protected header that is written; blocks of one second have the same."""
+    said = {1: iss, 2: sub, 3: aud, 4: exp, 6: iat}
+    return _encode_protected(
+        _ALG_WRITTEN, {label: value for label, value in said.items() if value is not None}
+    )
+
+
 def _encode(protected: bytes, payload: bytes, signature: bytes) -> bytes:
     return b"".join(
         (
@@ -128,13 +138,7 @@ def sign_statement(
     signer: Signer, payload: bytes, *, sub: str, aud: str | None, iat: int, exp: int | None = None
 ) -> Statement:
     """Sign canonical payload bytes as `sign` does, and return the statement that `decode` would read."""
-    claims: dict[int, str | int] = {1: signer.did, 2: sub}
-    if aud is not None:
-        claims[3] = aud
-    if exp is not None:
-        claims[4] = exp
-    claims[6] = iat
-    protected = _encode_protected(_ALG_WRITTEN, claims)
+    protected = _protected(signer.did, sub, aud, exp, iat)
     if len(payload) + len(protected) > STATEMENT_MAX - 100:
         raise MalformedError(
             f"a payload of {len(payload)} bytes makes a statement of more than {STATEMENT_MAX}",

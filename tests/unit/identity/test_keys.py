@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 import base58
 import pytest
 from cryptography.exceptions import InvalidSignature as PycaInvalid
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 from nacl.exceptions import BadSignatureError, UnavailableError
@@ -77,6 +77,13 @@ def test_what_a_signer_signs_is_accepted_by_did_and_by_key(seed, message):
     signature = signer.sign(message)
     verify(signer.did, message, signature)
     verify(signer.public_key, message, signature)
+
+
+@given(seeds, st.binary(max_size=300))
+def test_another_library_makes_the_same_signature(seed, message):
+    signer, other = Signer.from_seed(seed), Ed25519PrivateKey.from_private_bytes(seed)
+    assert signer.public_key == other.public_key().public_bytes_raw()
+    assert signer.sign(message) == other.sign(message)
 
 
 @given(seeds)

@@ -5,13 +5,15 @@ from pathlib import Path
 from textwrap import fill
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pseudoledger.identity.keys import Signer
-from pseudoledger.ledger.block import Link, check_block, next_block
+from pseudoledger.ledger.block import Link, block_bytes, check_block, next_block
 from pseudoledger.ledger.description import Description
 from pseudoledger.ledger.tree import Frontier, hash_leaf
 from pseudoledger.statement import envelope
-from pseudoledger.statement.payload import draft, parse
+from pseudoledger.statement.payload import draft, parse, serialise
 
 SPEC = Path(__file__).resolve().parents[3] / "docs" / "spec"
 EXAMPLE = re.compile(r"<!-- example: ([a-z-]+) -->\n```[a-z]*\n(.*?)```\n", re.DOTALL)
@@ -79,6 +81,27 @@ def small_ledger():
 
 
 RAWS, ROOT = small_ledger()
+
+
+@given(
+    st.integers(0, 2**40),
+    st.integers(0, 253_402_300_799_999),
+    st.integers(1, 2**40),
+    st.binary(min_size=32, max_size=32),
+)
+def test_a_block_is_written_as_every_payload_is(height, time_ms, size, root):
+    link = Link(
+        ledger_id="",
+        origin=ORIGIN,
+        ledger_key=LEDGER.did,
+        height=height,
+        previous="0f" * 32,
+        time_ms=0,
+        size=0,
+    )
+    raw = block_bytes(link, time_ms=time_ms, size=size, root=root)
+    assert serialise(parse(raw)) == raw
+    assert parse(raw) == next_block(link, time_ms=time_ms, size=size, root=root)
 
 
 def hexlines(raw):

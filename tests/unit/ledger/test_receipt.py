@@ -32,6 +32,13 @@ def check(raw, entry=ENTRIES[5]):
     return receipt.verify_receipt(raw, entry, LEDGER.did, ORIGIN)
 
 
+@given(st.text("abc.-/", min_size=1, max_size=120), st.integers(1, SIZE_MAX))
+def test_the_header_is_what_a_cbor_library_writes(origin, size):
+    claims = {1: LEDGER.did, 2: f"{origin}#{size}"}
+    header = {1: -8, 4: LEDGER.did.encode(), 15: claims, 395: 1}
+    assert receipt._protected(LEDGER.did, origin, size) == cbor2.dumps(header, canonical=True)
+
+
 def test_a_receipt_has_the_published_form():
     root = tree.root(SIZE, read)
     header, proof, payload, signature = parts(GOOD)

@@ -10,18 +10,7 @@ from pseudoledger.contract.rules import freezes
 from pseudoledger.contract.rules.common import Fold
 from pseudoledger.contract.rules.lease import end_of, final_at, lessee_signs, lessor_signs
 from pseudoledger.contract.things import Lease, MeteredLine, Usage
-from pseudoledger.statement.kinds.lease import TermsLine
 from pseudoledger.statement.values import format_instant, length_seconds
-
-
-def _metered(case: Case) -> MeteredLine:
-    return case.book.get(MeteredLine, f"{case.sub}/{case.payload.line}") or MeteredLine()
-
-
-def _leased_line(case: Case) -> TermsLine | None:
-    """Find the reported line in the terms in force at the start of its period."""
-    terms = case.terms_at(case.lease, case.payload.period.start_seconds)
-    return next((line for line in terms.lines if line.id == case.payload.line), None)
 
 
 def lease_was_signed(case: Case) -> Findings:
@@ -37,11 +26,11 @@ def lease_was_signed(case: Case) -> Findings:
 
 def line_was_delivered(case: Case) -> Findings:
     """The line stands in the terms of its time and has units that were delivered."""
-    if _leased_line(case) is None:
+    if case.leased_line is None:
         yield refuse(
             "usage.unknown_line", f"the terms of that time have no line {case.payload.line!r}", field="/line"
         )
-    elif case.lease.signed_at is not None and first_delivery(_metered(case), case.now) is None:
+    elif case.lease.signed_at is not None and first_delivery(case.metered, case.now) is None:
         yield refuse("usage.not_delivered", "no delivery of the line was accepted", field="/line")
 
 
@@ -74,7 +63,7 @@ def period_follows(case: Case) -> Findings:
     """A new report starts where the line's last one ended; the first one not before delivery."""
     if case.payload.replaces is not None:
         return
-    line, start = _metered(case), case.payload.period.start_seconds
+    line, start = case.metered, case.payload.period.start_seconds
     if line.reported_until is not None and start != line.reported_until:
         follows = _leased_again(case, line.reported_until)
         if start != follows:
@@ -141,32 +130,32 @@ def _billed(usage: Usage) -> int:
 
 def _would_bill(case: Case) -> int:
     """Return what the period comes to once the correction is confirmed, as `derive.billable` has it."""
-    said, leased = case.payload, _leased_line(case)
+    said, leased = case.payload, case.leased_line
     terms = case.terms_at(case.lease, said.period.start_seconds)
     rate = next((rate for rate in terms.tariff.lines if rate.line == said.line), None)
     if leased is None or rate is None or rate.basis != "reserved":
         return int(said.chip_seconds - _base(case))
     start, until = said.period.start_seconds, said.period.until_seconds
     return reserved_seconds(
-        _metered(case), leased.count, start, until, downtime_s=said.downtime_s, now=case.now
+        case.metered, leased.count, start, until, downtime_s=said.downtime_s, now=case.now
     )
 
 
 def _base(case: Case) -> int:
     old = case.book.get(Usage, case.payload.replaces) if case.payload.replaces else None
-    return old.base if old is not None else _metered(case).chip_seconds
+    return old.base if old is not None else case.metered.chip_seconds
 
 
 def totals_bounded(case: Case) -> Findings:
     """The cumulative reading never falls, and never outruns delivered units times time."""
-    said, leased = case.payload, _leased_line(case)
+    said, leased = case.payload, case.leased_line
     if leased is None:
         return
     quantity = said.chip_seconds - _base(case)
     if quantity < 0:
         yield refuse("usage.falls", f"the cumulative reading was {_base(case)} before", field="/chip_seconds")
     most = capacity(
-        _metered(case), leased.count, said.period.start_seconds, said.period.until_seconds, case.now
+        case.metered, leased.count, said.period.start_seconds, said.period.until_seconds, case.now
     )
     if quantity > most:
         yield refuse(
@@ -221,7 +210,7 @@ def agreed_part_fits(case: Case) -> Findings:
 
 def fold_reported(case: Case) -> None:
     """Let the report wait; a replacement takes the place of the old one."""
-    said, metered, base = case.payload, _metered(case), _base(case)
+    said, metered, base = case.payload, case.metered, _base(case)
     quantity = said.chip_seconds - base
     old = case.book.get(Usage, said.replaces) if said.replaces else None
     terms = case.terms_at(case.lease, said.period.start_seconds)
