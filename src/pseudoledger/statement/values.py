@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from calendar import timegm
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
@@ -251,17 +252,10 @@ def format_block_time(milliseconds: int) -> str:
     return f"{format_instant(milliseconds // 1000)[:19]}.{milliseconds % 1000:03}Z"
 
 
-def _checked_instant(text: str) -> str:
+def _checked(read: Callable[[str], int], text: str) -> str:
+    """Return a text that `read` can read, for a model's field."""
     try:
-        instant_seconds(text)
-    except MalformedError as error:
-        raise ValueError(error.message) from error
-    return text
-
-
-def _checked_length(text: str) -> str:
-    try:
-        length_seconds(text)
+        read(text)
     except MalformedError as error:
         raise ValueError(error.message) from error
     return text
@@ -269,10 +263,9 @@ def _checked_length(text: str) -> str:
 
 def _checked_date(text: str) -> str:
     try:
-        date_seconds(text)
-    except MalformedError as error:
+        return _checked(date_seconds, text)
+    except ValueError as error:
         raise ValueError(f"{text!r} is not a date of the form 2026-03-01") from error
-    return text
 
 
 _DATE_SHAPE = "(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
@@ -290,12 +283,15 @@ def _shape(pattern: str) -> WithJsonSchema:
 Instant = Annotated[
     str,
     StringConstraints(max_length=20),
-    AfterValidator(_checked_instant),
+    AfterValidator(partial(_checked, instant_seconds)),
     _shape(f"{_DATE_SHAPE}T{_TIME_SHAPE}Z"),
 ]
 """A second of UTC, `YYYY-MM-DDTHH:MM:SSZ`, 1970 to 9999."""
 Length = Annotated[
-    str, StringConstraints(max_length=24), AfterValidator(_checked_length), _shape(_LENGTH_SHAPE)
+    str,
+    StringConstraints(max_length=24),
+    AfterValidator(partial(_checked, length_seconds)),
+    _shape(_LENGTH_SHAPE),
 ]
 """A length of time, `P[nD][T[nH][nM][nS]]`, in its one spelling."""
 Date = Annotated[str, StringConstraints(max_length=10), AfterValidator(_checked_date), _shape(_DATE_SHAPE)]
