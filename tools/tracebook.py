@@ -56,7 +56,8 @@ def _links() -> str:
     return (
         f"Two identities that hold one value are tied, unless more than {CAP} hold it (or as many as the caller"
         " says): then it is a hub, ties nobody, and is listed. From the strongest on, these kinds join:"
-        f" {_list(STRENGTH)}. These are shown and join nothing, because they tie two parties, can be copied at will"
+        f" {_list(STRENGTH)}. These join nothing, and a report shows them under a heading of their own (`beside`),"
+        " because they tie two parties, can be copied at will"
         f" or say little: {_list(shown)}; nor does a claim at the tier `declared`. A shared"
         f" {_or(sorted(EXPLAINED))} joins nothing where a {_or(sorted(EXPLAINS))} between the holders explains it.\n"
     )

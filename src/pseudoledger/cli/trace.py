@@ -29,6 +29,7 @@ from pseudoledger.identity.keys import Signer
 if TYPE_CHECKING:
     from pseudoledger.audit.trace.engine import Engine
     from pseudoledger.audit.trace.foreign import Columns
+    from pseudoledger.audit.trace.report.card import Looker
     from pseudoledger.audit.trace.report.run import Asked
     from pseudoledger.audit.trace.report.values import TraceReport
     from pseudoledger.audit.trace.vantage import Vantage
@@ -245,6 +246,7 @@ def _write(out: Path, report: TraceReport, signer: Signer | None) -> dict[str, P
 
 def _shown(report: TraceReport, files: dict[str, Path]) -> Facts:
     main = report.vantages[-1]
+    hubs = len(main.hubs) + main.hubs_left_out
     rows: list[Row] = [
         {
             "identity": one.name,
@@ -266,6 +268,9 @@ def _shown(report: TraceReport, files: dict[str, Path]) -> Facts:
         "identities": main.identities,
         "verdicts": main.verdicts,
         "median_entropy_bits": main.median_entropy_bits,
+        "deviation_bits": main.deviation_bits if main.estimated else None,
+        "hub_cap": main.hub_cap,
+        "hubs": hubs,
         "model": main.model.hash,
         "seed": report.seed,
         "shown": rows,
@@ -277,12 +282,26 @@ def _shown(report: TraceReport, files: dict[str, Path]) -> Facts:
         ("verified", report.looked.verification),
         ("seen from", ", then ".join(one.vantage for one in report.vantages)),
         ("identities", f"{main.identities:,}: {verdicts}"),
-        ("median H", f"{main.median_entropy_bits:.2f} bits of {math.log2(main.identities):.2f}"),
+        (
+            "median H",
+            f"{main.median_entropy_bits:.2f} bits of {math.log2(main.identities):.2f}{_error(main)}",
+        ),
+        (
+            "hub cap",
+            f"{main.hub_cap}: {hubs:,} value{'' if hubs == 1 else 's'} of more holders join{'s' if hubs == 1 else ''} nobody",
+        ),
         ("tracer itself", _self_test(report)),
         *((name, str(path)) for name, path in files.items()),
     ]
     sheet = Sheet(title="Traced furthest", columns=_COLUMNS, rows=rows)
     return Facts(title=f"Traced {report.looked.name}", facts=facts, value=value, sheets=(sheet,))
+
+
+def _error(main: Looker) -> str:
+    """Say how far off an estimated median is; nothing where all were scanned exactly."""
+    return (
+        f", estimated; off by {main.deviation_bits:.3f} bits (median of a sample)" if main.estimated else ""
+    )
 
 
 def _self_test(report: TraceReport) -> str:

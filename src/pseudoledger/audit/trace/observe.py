@@ -10,7 +10,7 @@ Nothing is verified here: the caller says whether it was. Statements that cannot
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from pseudoledger.ledger.store import Store
 from pseudoledger.statement.kinds import KINDS
 from pseudoledger.statement.kinds.claim import DisclosureShown
 from pseudoledger.statement.kinds.identity import IdentityAdopted
+from pseudoledger.statement.references import is_id
 
 ACTS = frozenset(kind.name for kind in KINDS.values() if kind.family != LEDGER)
 """Kinds that are acts of a party."""
@@ -58,7 +59,7 @@ def observe(
 
     `disclosures` has texts by statement id (`audit.review.sight.read_disclosures`). `size` is the number of
     entries to read, all of them without. Raises PeerUnreachable or StoreError for a ledger that cannot be read,
-    MalformedError if it holds no act of any party.
+    MalformedError if it holds no act of any party, or does not know the identity or lease of a vantage point.
     """
     (found,) = observe_all(
         directory,
@@ -100,10 +101,16 @@ def observe_all(
             eyes = Eyes(vantage, roots=ahead.roots, shown=ahead.shown)
             watchers.append(Watcher(eyes, observations, texts))
         past = Past(ahead.roots)
+        met = {reader for readers in ahead.shown.values() for reader in readers}
         for entry in reading.entries(ACTS, frozenset(), progress):
             clear = in_the_clear(entry, past)
+            met |= clear.place.named
             for watcher in watchers:
                 watcher.take(clear)
+        for watcher in watchers:
+            _known(
+                watcher.observations.source, [ahead.roots.get(one, one) for one in watcher.vantage.of], met
+            )
         found = []
         for watcher in watchers:
             watcher.finish()
@@ -127,6 +134,17 @@ def _somebody(observations: Observations) -> None:
             code="trace.empty",
             hint="there is nobody to trace before somebody registers a statement",
         )
+
+
+def _known(source: Source, whose: Sequence[str], met: Collection[str]) -> None:
+    """Refuse the place of an identity or lease that the ledger does not know: it would see what everybody sees."""
+    for of in whose:
+        if of not in met:
+            raise MalformedError(
+                f"{source.name} knows no {'lease' if is_id(of) else 'identity'} {of}, so nothing is seen from its place",
+                code="trace.vantage",
+                hint="check the spelling behind the vantage point; a lease goes by the id of its proposal",
+            )
 
 
 def _source(store: Store, size: int, vantage: Vantage, *, verified: bool) -> Source:

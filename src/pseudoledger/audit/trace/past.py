@@ -40,6 +40,14 @@ class Place:
     price: Priced | None
     market_micro: float | None
 
+    @property
+    def named(self) -> frozenset[str]:
+        """Return identities and the lease that stand in it, "" among them where one is missing."""
+        what = self.concerned
+        return frozenset((what.issuer, what.subject, what.lease, *self.others, *self.between)).union(
+            what.parties, what.brokers
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:

@@ -47,7 +47,7 @@ class Watcher:
         self, eyes: Eyes, observations: Observations, disclosures: Mapping[str, tuple[str, ...]]
     ) -> None:
         """Take the eyes of a vantage point, empty observations, and disclosures by statement id."""
-        self.observations = observations
+        self.observations, self.vantage = observations, eyes.vantage
         self._eyes, self._texts = eyes, disclosures
         self._stage, self._ties = Stage(observations), Ties(eyes.root)
         self._met: set[str] = set()

@@ -321,6 +321,28 @@ def test_progress_is_told(seen):
     assert json.dumps(told)
 
 
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [
+        (
+            "counterparty:did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK",
+            "no identity did:key:z6Mkha",
+        ),
+        ("broker:did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK", "no identity did:key:z6Mkha"),
+        (f"counterparty:{'ab' * 32}", "no lease abab"),
+    ],
+)
+def test_a_place_that_nobody_has_is_refused(seen, who, said):
+    """It would see what everybody sees, and a report would say that it was looked at from there."""
+    with pytest.raises(MalformedError, match=said) as refused:
+        seen.watch(parse_vantage(f"public+{who}"))
+    assert refused.value.hint
+
+
+def test_who_was_only_shown_something_has_a_place(seen):
+    seen.watch(parse_vantage(seen.of("reader"))).observations.close()
+
+
 def test_several_vantage_points_in_one_pass_see_what_each_sees_alone(seen):
     views = [parse_vantage(name) for name in ("public", "auditor", seen.of("lake"), seen.of("reader"))]
     together = observe_all(seen.town.ledger, views, disclosures=seen.texts(), verified=True)

@@ -254,6 +254,24 @@ def test_a_disclosure_that_joins_two_is_worth_its_bits(tmp_path):
     assert sum(told.without_bits > told.with_bits for told in one.revealed) == 2
 
 
+def test_ties_that_join_nothing_are_shown_with_their_proofs(report, town):
+    one = next(item for item in report.identities if item.name == town.did("north"))
+    lease = next(tie for tie in one.beside if tie.kind == "lease")
+    assert (lease.other, lease.why, lease.explained_by) == (town.did("lake"), "shown", "")
+    assert {entry.kind for entry in report.entries if entry.index in lease.refs} == {"lease.signed"}
+    assert not any(lease.kind == step.kind for path in one.paths for step in path.steps)
+    for language, words in (("en", ENGLISH), ("ar", ARABIC)):
+        assert words["beside"] in to_html(report, language).decode()
+
+
+def test_a_tie_that_joins_nothing_is_cited_like_any_other(report):
+    one = next(item for item in report.identities if item.beside)
+    tie = msgspec.structs.replace(one.beside[0], refs=(10_000,))
+    bent = msgspec.structs.replace(one, beside=(tie,))
+    problems = list(broken(msgspec.structs.replace(report, identities=(bent,))))
+    assert "entry 10000 is cited and stands nowhere in the report" in problems
+
+
 @pytest.mark.parametrize(
     ("facts", "verdict"),
     [
@@ -312,6 +330,40 @@ def test_a_table_is_scored_against_its_groups(scored):
     assert scored.self_test.planted > 50
     assert scored.entries == ()
     assert list(broken(scored)) == []
+
+
+def test_a_page_says_every_score_and_every_cap(scored):
+    page = to_html(scored, "en").decode()
+    found, main = scored.scored, scored.vantages[-1]
+    for word, value in (
+        ("b_cubed", f"{100 * found.b_cubed_precision:.0f} %"),
+        ("blocking_recall", f"{100 * found.blocking_recall:.0f} %"),
+        ("hard_f1", f"{found.hard_f1:.3f}"),
+        ("hub_cap", f"{main.hub_cap}</dd>"),
+        ("block_cap", f"{main.model.block_cap}"),
+    ):
+        assert re.search(f"<dt>{re.escape(ENGLISH[word])}</dt><dd[^>]*>{re.escape(value)}", page), word
+
+
+def test_what_is_open_in_a_field_is_said_beside_how_many_agree(scored):
+    page = to_html(scored, "en").decode()
+    for one in scored.identities:
+        assert [step.k for step in one.combination] == sorted(
+            (step.k for step in one.combination), reverse=True
+        )
+        assert one.combination[-1].k == one.k
+        # Who agrees in all others but one may differ in that one: never fewer values than one, nor more than agree.
+        assert all(1 <= step.diversity_effective <= step.diversity + 1e-6 for step in one.combination)
+    assert ENGLISH["open"] in page
+
+
+def test_a_cluster_says_which_parts_it_falls_into(scored):
+    one = next(one for one in scored.identities if one.cluster is not None and len(one.cluster.members) > 2)
+    place = {name: number for number, name in enumerate(one.cluster.members, 1)}
+    parts = " + ".join(
+        "{" + ", ".join(map(str, sorted(place[name] for name in part))) + "}" for part in one.cluster.parts
+    )
+    assert parts in to_html(scored, "ar").decode()
 
 
 def test_every_link_sums_up(scored):

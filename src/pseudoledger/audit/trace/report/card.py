@@ -52,6 +52,8 @@ class Looker(Part, frozen=True, kw_only=True):
     hard_links: int
     """Pairs of identities that evidence joins."""
     hubs: tuple[Hub, ...]
+    hubs_left_out: int
+    """Hubs beyond those listed."""
     hub_cap: int
     median_entropy_bits: float
     median_degree: float

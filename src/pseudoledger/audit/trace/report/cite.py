@@ -21,6 +21,8 @@ def refs_of(identities: Iterable[Identity]) -> list[int]:
         for path in one.paths:
             for step in path.steps:
                 found.update(step.refs)
+        for tie in one.beside:
+            found.update(tie.refs)
         for link in one.links:
             for bar in link.bars:
                 found.update(bar.refs, bar.others_refs)

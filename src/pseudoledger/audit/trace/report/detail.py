@@ -31,6 +31,8 @@ MOMENTS = 60
 LEAKS = 20
 ASKS = 6
 PATHS = 20
+BESIDE = 20
+"""Ties that join nothing, of one identity: the first of them."""
 GAIN_LEAST = 0.001
 """Bits below which a disclosure is not worth asking for."""
 
@@ -89,6 +91,7 @@ class Details:
         matrix = self._matrix(name)
         moments, left_out = self._timeline(identity)
         combination = main.published.combination(identity)
+        beside = self._beside(identity)
         return values.Identity(
             name=name,
             label=main.labels.get(identity, ""),
@@ -100,6 +103,8 @@ class Details:
             high=measured(found.high),
             candidates=candidates,
             paths=paths,
+            beside=beside[:BESIDE],
+            beside_left_out=max(0, len(beside) - BESIDE),
             cluster=cluster,
             links=self._links(identity, candidates, cluster),
             matrix=matrix,
@@ -108,7 +113,14 @@ class Details:
             leaks=self._leaks(name),
             k=combination.k,
             combination=tuple(
-                values.Step(field=step.field, value=step.value, k=step.k) for step in combination.steps
+                values.Step(
+                    field=step.field,
+                    value=step.value,
+                    k=step.k,
+                    diversity=left.distinct,
+                    diversity_effective=rounded(left.entropy),
+                )
+                for step, left in zip(combination.steps, combination.diversity, strict=True)
             ),
             asks=self._asks(identity, bits, candidates),
             revealed=self._revealed(name, found.measures.entropy_bits),
@@ -145,6 +157,22 @@ class Details:
         names = self._main.names
         return values.Evidence(
             a=names[pair.a], b=names[pair.b], kind=pair.kind, value=pair.value, refs=pair.refs
+        )
+
+    def _beside(self, identity: int) -> tuple[values.Beside, ...]:
+        """List what ties the identity to others and joins nothing."""
+        names = self._main.names
+        return tuple(
+            values.Beside(
+                other=names[pair.b if pair.a == identity else pair.a],
+                kind=pair.kind,
+                value=pair.value,
+                why="explained" if pair.explained_by else "shown" if pair.kind in SHOWN_ONLY else "hub",
+                explained_by=pair.explained_by,
+                refs=pair.refs,
+            )
+            for pair in self._main.traced.hard.pairs
+            if not pair.joins and identity in {pair.a, pair.b}
         )
 
     def _cluster(self, identity: int) -> values.Cluster | None:

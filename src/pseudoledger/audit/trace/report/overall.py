@@ -20,6 +20,8 @@ from pseudoledger.audit.trace.whole import Estimate, Figures, estimate, exact_fi
 
 ALL_MAX = 10_000
 """Identities of which every one is scanned exactly, and listed in a line."""
+HUBS_MAX = 100
+"""Hubs that are listed."""
 SHOWN = 12
 """Identities shown in full where none is asked for."""
 
@@ -87,8 +89,10 @@ def looker(place: Place, found: Figures | Estimate) -> card.Looker:
         fields=tuple(one.name for one in traced.observations.fields),
         hard_links=len(traced.hard_pairs[0]),
         hubs=tuple(
-            card.Hub(kind=hub.kind, value=hub.value, held_by=hub.held_by) for hub in traced.hard.hubs[:100]
+            card.Hub(kind=hub.kind, value=hub.value, held_by=hub.held_by)
+            for hub in traced.hard.hubs[:HUBS_MAX]
         ),
+        hubs_left_out=max(0, len(traced.hard.hubs) - HUBS_MAX),
         hub_cap=traced.hard.cap,
         median_entropy_bits=rounded(np.median(figures.entropy_bits)),
         median_degree=rounded(np.median(figures.degree)),

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pseudoledger.audit.trace.report import charts
-from pseudoledger.audit.trace.report.values import TraceReport
+from pseudoledger.audit.trace.report.values import Cluster, TraceReport
 from pseudoledger.audit.trace.report.verdict import Verdict
 from pseudoledger.audit.trace.report.words import WORDS
 
@@ -42,7 +42,12 @@ def _environment() -> Environment:
     )
     made.filters.update(day=_day, moment=_moment, bits=_bits, percent=_percent, short=_short)
     made.globals.update(
-        charts=charts, tones=TONES, verdicts=[one.value for one in Verdict], log2=log2, width=charts.WIDTH
+        charts=charts,
+        tones=TONES,
+        verdicts=[one.value for one in Verdict],
+        log2=log2,
+        width=charts.WIDTH,
+        numbered=_numbered,
     )
     return made
 
@@ -75,6 +80,13 @@ def _speak(language: str, report: TraceReport) -> Callable[..., str]:
         return words[name].format(what=words[report.looked.kind], **parts)
 
     return speak
+
+
+def _numbered(cluster: Cluster) -> str:
+    """Write the parts of a cluster by the numbers of its members, from left to right in either language."""
+    place = {name: str(number) for number, name in enumerate(cluster.members, 1)}
+    parts = (", ".join(sorted((place[name] for name in part), key=int)) for part in cluster.parts)
+    return "\u2066" + " + ".join(f"{{{part}}}" for part in parts) + "\u2069"
 
 
 def _day(at: int) -> str:

@@ -73,6 +73,19 @@ class Evidence(Part, frozen=True, kw_only=True):
     refs: tuple[int, ...]
 
 
+class Beside(Part, frozen=True, kw_only=True):
+    """Something that ties the identity to another and joins nothing."""
+
+    other: str
+    kind: str
+    value: str
+    why: Literal["shown", "explained", "hub"]
+    """Of a kind that ties two parties or says little; explained by a deal between them; or it ties too many."""
+    explained_by: str
+    """Kind of the deal that explains it, "" for none."""
+    refs: tuple[int, ...]
+
+
 class Path(Part, frozen=True, kw_only=True):
     """How evidence leads from the identity to another."""
 
@@ -169,6 +182,10 @@ class Step(Part, frozen=True, kw_only=True):
     field: str
     value: str
     k: int
+    diversity: int
+    """l: different typical values of the field among those who agree in all the others."""
+    diversity_effective: float
+    """2^H of these values."""
 
 
 class Ask(Part, frozen=True, kw_only=True):
@@ -204,6 +221,9 @@ class Identity(Part, frozen=True, kw_only=True):
     """The same with four times the prior odds."""
     candidates: tuple[Candidate, ...]
     paths: tuple[Path, ...]
+    beside: tuple[Beside, ...]
+    """Ties that join nothing: the first of them."""
+    beside_left_out: int
     cluster: Cluster | None
     links: tuple[Link, ...]
     matrix: tuple[Seen, ...]
