@@ -92,6 +92,7 @@ def _text(name: str, reveals: str, derive: Callable[[Said], Cell]) -> Column:
 _SAYS = MappingProxyType(
     {
         "kind": "Kind of statement",
+        "turn": "Kind of what the key registered before, and of this: the order of acts",
         "counterparty": "The other side: party of the lease, or whoever the statement is to, for or about",
         "intermediary": "Broker or arbiter of its terms",
         "chips": "Chips of all its lines",
@@ -144,6 +145,7 @@ _MICRO = "millionths of the currency's major unit"
 
 COLUMNS: tuple[Column, ...] = (
     _category("kind", "identity", lambda said: said.kind),
+    _category("turn", "identity", lambda said: f"{said.before} > {said.kind}" if said.before else None),
     _category("counterparty", "counterparty", lambda said: next(iter(said.others), None)),
     _category("intermediary", "counterparty", lambda said: next(iter(said.between), None)),
     _numeric("chips", "hardware", derived.chip_count, "C62"),
@@ -356,6 +358,7 @@ def places_of(kind: str) -> frozenset[int]:
             others=(),
             between=(),
             follows=None,
+            before="",
             price=None,
             market_micro=None,
             by_name=asked,

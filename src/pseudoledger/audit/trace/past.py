@@ -37,6 +37,7 @@ class Place:
     others: tuple[str, ...]
     between: tuple[str, ...]
     follows: int | None
+    before: str
     price: Priced | None
     market_micro: float | None
 
@@ -68,6 +69,7 @@ class Past:
         self._lines: dict[str, dict[str, str]] = {}
         self._last: dict[str, dict[str, int]] = {}
         self._market: dict[tuple[str, str], list[float]] = {}
+        self._acts: dict[str, str] = {}
 
     def take(self, entry: Read, leaves: tuple[Leaf, ...]) -> Place:
         """Place one statement by its leaves in the clear, and remember it."""
@@ -95,6 +97,7 @@ class Past:
             others=others,
             between=between,
             follows=self._follows(entry, named, issuer, lease),
+            before=self._acts.get(statement.iss, ""),
             price=price,
             market_micro=market,
         )
@@ -199,6 +202,8 @@ class Past:
     ) -> None:
         what, iat = place.concerned, entry.statement.iat
         self._known[entry.id] = _Known(issuer=what.issuer, lease=what.lease, iat=iat)
+        # By key, not by chain: that a key follows another is evidence of its own.
+        self._acts[entry.statement.iss] = entry.kind
         if own:
             self._lines[entry.id] = own
         if entry.kind == "broker.mandated":

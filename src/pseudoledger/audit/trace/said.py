@@ -38,6 +38,8 @@ class Said:
     """Brokers and arbiters of its terms or lease."""
     follows: int | None
     """When the other side last signed something about the same thing; None where it did not."""
+    before: str
+    """Kind of what the same key registered before; "" for its first."""
     price: Priced | None
     market_micro: float | None
     """Median price of earlier offers of the same chip and currency."""

@@ -110,6 +110,7 @@ def _row(entry: Read, place: Place, seen: tuple[Leaf, ...]) -> Row:
         others=place.others,
         between=place.between,
         follows=place.follows,
+        before=place.before,
         price=place.price,
         market_micro=place.market_micro,
         by_name=by_name(seen),

@@ -51,6 +51,7 @@ def said(payload, opened):
         others=(),
         between=(),
         follows=None,
+        before="",
         price=None,
         market_micro=None,
         by_name=by_name(found),

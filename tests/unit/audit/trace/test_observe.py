@@ -103,6 +103,8 @@ def test_records_are_the_acts_of_parties_in_their_own_words(seen):
         assert column(found, "number_style", "lease.proposed") == ["A-9", "A-9"]
         assert column(found, "label", "identity.declared") == ["lake", "North Chips"]
         assert column(found, "reply_seconds", "lease.signed") == [60.0, 60.0]
+        assert column(found, "turn", "identity.declared") == [None, None], "they are the first of their keys"
+        assert column(found, "turn", "lease.signed") == ["offer.published > lease.signed"] * 2
         assert column(found, "counterparty", "lease.proposed") == [town.did("north"), town.did("south")]
         assert column(found, "counterparty", "lease.signed") == [town.did("lake")] * 2
 
