@@ -23,8 +23,13 @@ Impossible states are plain bugs and stay outside the tree. Each message says wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Generic, TypeVar
+
+E = TypeVar("E", bound=Exception)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,3 +145,21 @@ class SplitView(PeerError):
 
 class KeystoreError(PseudoledgerError):
     """A key file or passphrase cannot be used."""
+
+
+class Explained(Generic[E]):
+    """A context that turns errors about a file into ours; as a generator it would cost as much as many a query."""
+
+    __slots__ = ("_explain", "_kind", "_path")
+
+    def __init__(self, path: Path, kind: type[E], explain: Callable[[Path, E], PseudoledgerError]) -> None:
+        self._path, self._kind, self._explain = path, kind, explain
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, self._kind):
+            raise self._explain(self._path, error) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from pseudoledger.bench.workload import Load, _signer
 from pseudoledger.contract.ruleset import newest, newest_tables
 from pseudoledger.identity.last_signed import LastSigned
-from pseudoledger.ledger.block import Link, next_block
+from pseudoledger.ledger.block import Link, block_bytes, read_block
 from pseudoledger.ledger.checkpoint import sign_checkpoint
 from pseudoledger.ledger.description import Description
 from pseudoledger.ledger.note import format_note
@@ -149,7 +149,7 @@ def publish_by_hand(directory, batches, *, origin="forged.example/one", times=No
         rows = [row(index, raw) for index, raw in enumerate(batch, frontier.size)]
         hashes = frontier.store([hash_leaf(raw) for raw in batch])
         index = frontier.size
-        block = next_block(link, time_ms=time_ms, size=index, root=frontier.root())
+        block = read_block(block_bytes(link, time_ms=time_ms, size=index, root=frontier.root()))
         raw = envelope.sign(LEDGER, block, sub=origin, aud=founding.id, iat=time_ms // 1000)
         hashes += frontier.store([hash_leaf(raw)])
         head = sign_head(LEDGER, origin, index + 1, frontier.root())

@@ -31,7 +31,7 @@ from pseudoledger.errors import (
 )
 from pseudoledger.identity.keys import Signer
 from pseudoledger.ledger import bundle as form
-from pseudoledger.ledger.block import Link, next_block
+from pseudoledger.ledger.block import Link, block_bytes, read_block
 from pseudoledger.ledger.bundle import BundledDisclosures, BundledEntry, decode_bundle, encode_bundle
 from pseudoledger.ledger.bundle_chain import root_before
 from pseudoledger.ledger.bundle_proof import verify_bundle
@@ -434,7 +434,7 @@ def forge(batches, lease, *, keys, tweak=None, end=None):
         frontier.extend(hash_leaf(item) for item in batch)
         raws += batch
         time_ms = (first.iat + number) * 1000
-        block = next_block(link, time_ms=time_ms, size=len(raws), root=frontier.root())
+        block = read_block(block_bytes(link, time_ms=time_ms, size=len(raws), root=frontier.root()))
         changes = dict((tweak or {}).get(block.height, {}))
         iat = changes.pop("iat", None)
         block = block.model_copy(update=changes)

@@ -15,7 +15,7 @@ from pseudoledger.contract.ruleset import NEWEST, RuleSet, named, newest_tables,
 from pseudoledger.contract.things import Pins
 from pseudoledger.errors import Finding, MalformedError
 from pseudoledger.identity.keys import Signer
-from pseudoledger.ledger.block import Link, check_block, next_block
+from pseudoledger.ledger.block import Link, block_bytes, check_block, read_block
 from pseudoledger.ledger.tree import Frontier, hash_leaf
 from pseudoledger.statement import envelope, sealed
 from pseudoledger.statement.envelope import Statement
@@ -290,7 +290,7 @@ class Table:
             time_ms=ledger.time_ms,
             size=ledger.size,
         )
-        payload = next_block(link, time_ms=self.time_ms, size=index, root=root)
+        payload = read_block(block_bytes(link, time_ms=self.time_ms, size=index, root=root))
         raw = envelope.sign(KEYS[link.ledger_key], payload, sub=ORIGIN, aud=ledger.id, iat=self.now)
         statement = envelope.decode(raw)
         check_block(statement, payload, link, index=index, root=root)

@@ -17,6 +17,7 @@ from pseudoledger.audit.review.words import decimal
 from pseudoledger.cli.command import JsonOption, group, plain
 from pseudoledger.cli.failure import CHECK_FAILED, WrongUse
 from pseudoledger.cli.show import Column, Facts, Row, Sheet, errors, listed, present
+from pseudoledger.errors import PeerUnreachable
 
 app = group("pack", "Rule packs of review: their versions, their cases, the class of a chip.")
 APPS = (app,)
@@ -28,13 +29,13 @@ PacksArgument = Annotated[
 
 def known_packs(said: Sequence[str] | None) -> tuple[str, ...]:
     """Return the packs that were named; raise WrongUse for a name that is neither shipped nor a file's."""
-    shipped = shipped_names()
     for name in said or ():
-        if name not in shipped and not name.endswith(".toml"):
-            raise WrongUse(
-                f"there is no rule pack {name!r}",
-                hint=f"choose one of {', '.join(shipped)}, or name a .toml file",
-            )
+        try:
+            find_pack(name)
+        except PeerUnreachable as error:
+            if name.endswith(".toml"):
+                raise
+            raise WrongUse(error.message, hint=error.hint) from None
     return tuple(said or ())
 
 

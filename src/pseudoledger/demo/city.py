@@ -39,8 +39,7 @@ class City:
 
 def declare(stage: Stage) -> None:
     """Those who join say how they want to be called."""
-    for who in (CITY, CENTRE, NOTARY, LAB, ARBITER, AUDITOR):
-        stage.act(who, {"type": "identity.declared", "label": who, "contact": f"desk@{who}.example"})
+    stage.introduce(CITY, CENTRE, NOTARY, LAB, ARBITER, AUDITOR)
     stage.note(
         "everybody", "a city, its compute centre, a notary, a laboratory, an arbiter and an auditor joined"
     )

@@ -23,8 +23,7 @@ WINDOW = {"from": "2026-08-01T00:00:00Z", "until": "2026-09-01T00:00:00Z"}
 
 def gather(stage: Stage) -> None:
     """Another hall and two laboratories join; four ask for chips, and both halls mandate the dispatcher."""
-    for who in (DISPATCHER, OTHER_HALL, "kelp-lab", "moss-lab"):
-        stage.act(who, {"type": "identity.declared", "label": who, "contact": f"desk@{who}.example"})
+    stage.introduce(DISPATCHER, OTHER_HALL, "kelp-lab", "moss-lab")
     chips_offer(
         stage,
         OTHER_HALL,

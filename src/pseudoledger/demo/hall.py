@@ -93,8 +93,7 @@ def _offer(
 
 def declare(stage: Stage) -> None:
     """Those who join say how they want to be called."""
-    for who in (HALL, *OWNERS, FUND, TENANT, TEAM, STUDIO):
-        stage.act(who, {"type": "identity.declared", "label": who, "contact": f"desk@{who}.example"})
+    stage.introduce(HALL, *OWNERS, FUND, TENANT, TEAM, STUDIO)
     stage.note("everybody", "a hall, two owners of its machines, an investor and three who compute joined")
 
 
@@ -240,12 +239,12 @@ def run(stage: Stage, hall: Hall) -> None:
 def _bill(stage: Stage, lessor: str, lessee: str, lease_id: str) -> None:
     """Report, confirm, invoice and pay a lease whose time is over."""
     count = stage.terms(lease_id).lines[0].count
-    start = "2026-06-20T10:00:00Z"
+    ran = Period.model_validate({**PERIOD, "from": "2026-06-20T10:00:00Z"})
     tree = {
         "type": "usage.reported",
         "line": LINE,
-        "period": {"from": start, "until": PERIOD["until"]},
-        "chip_seconds": count * 710 * 3600,
+        "period": ran.model_dump(mode="json"),
+        "chip_seconds": count * (ran.until_seconds - ran.start_seconds),
         "downtime_s": 0,
     }
     usage = stage.act(lessor, tree, lease_id)

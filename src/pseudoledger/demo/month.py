@@ -47,8 +47,7 @@ def _sample(folder: str, name: str) -> bytes:
 
 def declare(stage: Stage) -> None:
     """Everybody says how they want to be called."""
-    for who in (*LESSORS, *LESSEES, BROKER):
-        stage.act(who, {"type": "identity.declared", "label": who, "contact": f"desk@{who}.example"})
+    stage.introduce(*LESSORS, *LESSEES, BROKER)
     stage.note(
         "everybody", f"{len(LESSORS)} lessors, {len(LESSEES)} lessees and a broker declared their keys"
     )

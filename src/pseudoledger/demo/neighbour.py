@@ -27,7 +27,7 @@ def publish(stage: Stage) -> Stage:
         origin=ORIGIN,
     )
     with closing(other.registrar):
-        other.act(LESSOR, {"type": "identity.declared", "label": LESSOR, "contact": f"desk@{LESSOR}.example"})
+        other.introduce(LESSOR)
         chips_offer(
             other,
             LESSOR,

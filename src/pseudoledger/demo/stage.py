@@ -189,6 +189,11 @@ class Stage:
         self._add(Scene(at=format_instant(self.now), who=who, what=says, refused=answer.findings))
         self.now += 60
 
+    def introduce(self, *parties: str) -> None:
+        """Let parties say how they want to be called."""
+        for who in parties:
+            self.act(who, {"type": "identity.declared", "label": who, "contact": f"desk@{who}.example"})
+
     def hand_over(self, statement: str, fields: Sequence[str]) -> tuple[str, ...]:
         """Write the disclosures of some sealed fields for a reader; return them."""
         signed = self.kept[statement]

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pseudoledger.errors import ConflictError, StoreBusy, StoreCorrupt, StoreError
+from pseudoledger.errors import ConflictError, Explained, StoreBusy, StoreCorrupt, StoreError
 from pseudoledger.identity import files
 
 SLOT_BYTES = 512
@@ -222,22 +222,9 @@ def _conflict(tree: Head, recorded: Head) -> ConflictError:
     )
 
 
-class _explained:  # noqa: N801 - used like a function, as `ledger.database.explained` is
+def _explained(path: Path) -> Explained[OSError]:
     """Turn an OSError on the record into a StoreError that says what to do."""
-
-    __slots__ = ("_path",)
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, OSError):
-            raise _ours(self._path, error) from error
+    return Explained(path, OSError, _ours)
 
 
 def _ours(path: Path, error: OSError) -> StoreError:

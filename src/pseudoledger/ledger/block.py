@@ -33,13 +33,8 @@ class Link:
     """Entries up to and with the block before."""
 
 
-def next_block(link: Link, *, time_ms: int, size: int, root: bytes) -> BlockSealed:
-    """Make the payload of the block after `link` that seals a tree of `size` entries."""
-    return read_block(block_bytes(link, time_ms=time_ms, size=size, root=root))
-
-
 def block_bytes(link: Link, *, time_ms: int, size: int, root: bytes) -> bytes:
-    """Write the payload of `next_block` in canonical form, which is that of `payload.serialise`.
+    """Write the payload of the block after `link` that seals a tree of `size` entries, in canonical form.
 
     It is made for every statement that comes alone, so it does not take the way of payloads in general.
     """

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from types import TracebackType
 
-from pseudoledger.errors import PeerUnreachable, StoreBusy, StoreCorrupt, StoreError
+from pseudoledger.errors import Explained, PeerUnreachable, StoreBusy, StoreCorrupt, StoreError
 from pseudoledger.ledger.schema import MIGRATIONS, OLDEST_READ
 
 DATABASE = "ledger.db"
@@ -16,22 +15,9 @@ _NO_LOG = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PROTOCOL")
 """What SQLite says where it can neither open the write-ahead log nor make what it needs beside it."""
 
 
-class explained:  # noqa: N801 - used like a function; a generator would cost as much as many a query
+def explained(path: Path) -> Explained[sqlite3.DatabaseError]:
     """Turn SQLite's errors into ours, with what to do next."""
-
-    __slots__ = ("_path",)
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, sqlite3.DatabaseError):
-            raise _ours(self._path, error) from error
+    return Explained(path, sqlite3.DatabaseError, _ours)
 
 
 def _ours(path: Path, error: sqlite3.DatabaseError) -> StoreError:

@@ -42,7 +42,8 @@ class Sealer:
     def seal(self, court: Court, state: LedgerState, accepted: Sequence[EntryRow], time_ms: int) -> None:
         """Append accepted statements and their block in one transaction, then sign the head that they make.
 
-        `court` admitted them at this time. Raises StoreError if the key in force is another one, or its record takes no more writes.
+        `court` admitted them at this time. Raises StoreError if the key in force is another one, or its record
+        takes no more writes.
         """
         self.last_signed.refuse_if_broken()
         hashes = self._frontier.store([hash_leaf(row.statement) for row in accepted])

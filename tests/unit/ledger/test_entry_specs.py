@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pseudoledger.identity.keys import Signer
-from pseudoledger.ledger.block import Link, block_bytes, check_block, next_block
+from pseudoledger.ledger.block import Link, block_bytes, check_block, read_block
 from pseudoledger.ledger.description import Description
 from pseudoledger.ledger.tree import Frontier, hash_leaf
 from pseudoledger.statement import envelope
 from pseudoledger.statement.payload import draft, parse, serialise
+from pseudoledger.statement.values import block_time_ms
 
 SPEC = Path(__file__).resolve().parents[3] / "docs" / "spec"
 EXAMPLE = re.compile(r"<!-- example: ([a-z-]+) -->\n```[a-z]*\n(.*?)```\n", re.DOTALL)
@@ -63,7 +64,7 @@ def small_ledger():
         if statement is not None:
             raws.append(statement)
             frontier.append(hash_leaf(statement))
-        block = next_block(link, time_ms=TIME_MS, size=frontier.size, root=frontier.root())
+        block = read_block(block_bytes(link, time_ms=TIME_MS, size=frontier.size, root=frontier.root()))
         raw = envelope.sign(LEDGER, block, sub=ORIGIN, aud=aud, iat=TIME_MS // 1000)
         check_block(envelope.decode(raw), block, link, index=frontier.size, root=frontier.root())
         link = Link(
@@ -101,7 +102,10 @@ def test_a_block_is_written_as_every_payload_is(height, time_ms, size, root):
     )
     raw = block_bytes(link, time_ms=time_ms, size=size, root=root)
     assert serialise(parse(raw)) == raw
-    assert parse(raw) == next_block(link, time_ms=time_ms, size=size, root=root)
+    block = read_block(raw)
+    assert parse(raw) == block
+    said = (block.height, block.previous, block_time_ms(block.time), block.size, block.root)
+    assert said == (height + 1, link.previous, time_ms, size, root.hex())
 
 
 def hexlines(raw):
