@@ -57,6 +57,7 @@ def trace(
     identity: options.IdentityOption = None,
     vantage: options.VantageOption = None,
     disclosures: options.DisclosuresOption = None,
+    weigh: options.WeighOption = None,
     unverified: options.UnverifiedOption = False,
     key: options.KeyOption = None,
     against: options.AgainstOption = None,
@@ -98,6 +99,7 @@ def trace(
         threshold_bits=threshold,
         cap=cap,
         memory_limit=memory,
+        weigh=weigh,
     )
     signer = _signer(name)
     if directory is not None:

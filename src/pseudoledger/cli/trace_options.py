@@ -35,6 +35,16 @@ DisclosuresOption = Annotated[
     list[Path] | None,
     typer.Option("--disclosures", help="A .disclosures.json file, or a folder of them. May be repeated."),
 ]
+WeighOption = Annotated[
+    int | None,
+    typer.Option(
+        "--weigh",
+        min=0,
+        help="Work out, for the first N opened statements, what each has told: a trace more for each."
+        " As many as are quick without.",
+        metavar="N",
+    ),
+]
 UnverifiedOption = Annotated[
     bool, typer.Option("--unverified", help="Do not verify first; the report and every page say so.")
 ]

@@ -6,10 +6,11 @@ Skipped with a reason where chromium, or npm for axe-core, is missing.
 import os
 
 import pytest
+from pypdf import PdfReader
 
 from pseudoledger.audit.trace.foreign import Columns
 from pseudoledger.audit.trace.report.page import LANGUAGES, to_html
-from pseudoledger.audit.trace.report.run import Asked, trace_table
+from pseudoledger.audit.trace.report.run import Asked, trace_ledger, trace_table
 
 CHROMIUM = "/usr/bin/chromium"
 WIDTHS = (360, 768, 1280)
@@ -114,6 +115,35 @@ def test_it_prints(chromium, pages, language, tmp_path):
     )
     assert wide == 0, "no chart is cut"
     tab.close()
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory):
+    """A small ledger of three who offer and say who they are."""
+    from town import Town
+
+    town = Town(tmp_path_factory.mktemp("sheets") / "town")
+    for name in ("north", "south", "east"):
+        town.at("2024-03-01").offer(name, "nvidia-h200-sxm-141gb", "DE")
+    town.close()
+    return town.ledger
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("verified", [False, True])
+def test_every_printed_sheet_of_an_unverified_ledger_says_so(chromium, ledger, language, verified, tmp_path):
+    page, file = tmp_path / "trace.html", tmp_path / "trace.pdf"
+    page.write_bytes(to_html(trace_ledger(ledger, Asked(), verified=verified), language))
+    tab = chromium.new_page()
+    tab.goto(page.as_uri())
+    tab.pdf(path=str(file), format="A4", prefer_css_page_size=True)
+    tab.close()
+    # A PDF holds Arabic as shapes, so its words cannot be looked for; but they are the same on top of every sheet.
+    tops = [sheet.extract_text().splitlines()[0] for sheet in PdfReader(file).pages]
+    assert len(tops) > 2
+    assert (len(set(tops)) == 1) == (not verified)
+    if language == "en":
+        assert tops[-1].startswith("Not veri") == (not verified)
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ def reproduced(
         seed=report.seed,
         threshold_bits=report.vantages[-1].model.threshold_bits,
         cap=report.vantages[-1].hub_cap,
+        weigh=report.weighed,
     )
     again = trace_ledger(
         directory,

@@ -53,12 +53,15 @@ class Place:
 class Details:
     """Describes identities from the last of some vantage points, beside the others."""
 
-    def __init__(self, places: Sequence[Place], without: Sequence[tuple[str, Place]] = ()) -> None:
+    def __init__(
+        self, places: Sequence[Place], hidden: Sequence[tuple[str, Mapping[str, float]]] = ()
+    ) -> None:
         """Keep the places; the identities are those of the last one.
 
-        `without` is the last place as it is without the disclosures of one statement.
+        `hidden` has statements, each with H in bits of identities by name, as the last place would see them
+        without what was opened of that statement.
         """
-        self._places, self._without = tuple(places), tuple(without)
+        self._places, self._hidden = tuple(places), tuple(hidden)
         self._main = self._places[-1]
         traced = self._main.traced
         self._explainer = Explainer(traced.observations, traced.features, traced.model)
@@ -292,19 +295,16 @@ class Details:
         )
 
     def _revealed(self, name: str, with_bits: float) -> tuple[values.Revealed, ...]:
-        return tuple(
+        """List the statements whose disclosures have told something of the identity, what told most first."""
+        found = [
             values.Revealed(
-                statement=statement,
-                without_bits=rounded(self._entropy(place, name)),
-                with_bits=rounded(with_bits),
+                statement=statement, without_bits=rounded(bits[name]), with_bits=rounded(with_bits)
             )
-            for statement, place in self._without
-            if name in place.names
-        )
-
-    def _entropy(self, place: Place, name: str) -> float:
-        bits = place.scanner.scan(place.names.index(name))
-        return anon.measures(anon.posterior(anon.tally(bits)), identities=place.scanner.count).entropy_bits
+            for statement, bits in self._hidden
+            if name in bits
+        ]
+        told = [one for one in found if one.without_bits != one.with_bits]
+        return tuple(sorted(told, key=lambda one: -abs(one.without_bits - one.with_bits)))
 
     def _asks(
         self, identity: int, bits: anon.Reals, candidates: Sequence[values.Candidate]
@@ -324,6 +324,17 @@ class Details:
             )
             for ask in found[:ASKS]
         )
+
+
+def entropies(place: Place, names: Sequence[str]) -> dict[str, float]:
+    """Return H in bits, seen from a place, of those of some identities that are seen there."""
+    known = {name: identity for identity, name in enumerate(place.names)}
+    return {name: _entropy(place, known[name]) for name in names if name in known}
+
+
+def _entropy(place: Place, identity: int) -> float:
+    bits = place.scanner.scan(identity)
+    return anon.measures(anon.posterior(anon.tally(bits)), identities=place.scanner.count).entropy_bits
 
 
 def measured(found: anon.Measures) -> values.Measures:

@@ -8,7 +8,7 @@ random has the seed.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from pseudoledger.audit.trace.observations import Observations, Resources
 from pseudoledger.audit.trace.observe import observe, observe_all
 from pseudoledger.audit.trace.report import card, values
 from pseudoledger.audit.trace.report.cite import cited, refs_of
-from pseudoledger.audit.trace.report.detail import Details, Place
+from pseudoledger.audit.trace.report.detail import Details, Place, entropies
 from pseudoledger.audit.trace.report.overall import (
     ALL_MAX,
     figures_of,
@@ -47,8 +47,8 @@ from pseudoledger.ledger.store import Store
 
 ASKED_MAX = 200
 """Identities that are shown in full at most."""
-WITHOUT_MAX = 8
-"""Statements whose disclosures are taken away, one after the other, to see what they have told."""
+WEIGHED_RECORDS = 50_000
+"""Entries that are read again at most to see what disclosures have told, unless more is asked for."""
 _UNVERIFIED = "not verified: what is said here rests on an unchecked copy"
 LIBRARIES = ("pseudoledger", "duckdb", "numpy", "pyarrow", "scipy", "splink")
 
@@ -66,6 +66,8 @@ class Asked:
     threshold_bits: float = THRESHOLD_BITS
     cap: int = CAP
     memory_limit: str = ""
+    weigh: int | None = None
+    """Opened statements, in ledger order, of which is worked out what each has told; as many as are quick without."""
 
     def points(self) -> tuple[Vantage, ...]:
         """Return the vantage points that are looked from."""
@@ -103,28 +105,49 @@ def trace_ledger(
         for one in seen:
             held.callback(one.observations.close)
         looked = _looked(store, size, seen[-1].observations, note or store.checkpoint())
-        without = []
-        for statement in _opened(seen[-1].disclosures):
-            kept = {key: texts for key, texts in asked.disclosures.items() if key != statement}
-            one = observe(
-                directory,
-                asked.points()[-1],
-                disclosures=kept,
-                verified=verified,
-                size=size,
-                resources=Resources(threads=1, memory_limit=asked.memory_limit),
-            )
-            held.callback(one.observations.close)
-            without.append((statement, one.observations))
+        weighed = _weighed(seen[-1].disclosures, asked, size)
+        without = _without(directory, asked, weighed, verified=verified, size=size, progress=progress)
         made = _report(
             [one.observations for one in seen], asked, looked, seen[-1].disclosures, without, engine
         )
-        return msgspec.structs.replace(made, entries=tuple(cited(store, size, refs_of(made.identities))))
+        return msgspec.structs.replace(
+            made, weighed=len(weighed), entries=tuple(cited(store, size, refs_of(made.identities)))
+        )
 
 
-def _opened(disclosures: Sequence[DisclosureUsed]) -> list[str]:
+def _weighed(disclosures: Sequence[DisclosureUsed], asked: Asked, size: int) -> list[str]:
     """Return the statements of which something was opened, in ledger order: the first of them."""
-    return list(dict.fromkeys(one.statement for one in disclosures if one.sound))[:WITHOUT_MAX]
+    opened = list(dict.fromkeys(one.statement for one in disclosures if one.sound))
+    return opened[: max(1, WEIGHED_RECORDS // max(1, size)) if asked.weigh is None else asked.weigh]
+
+
+def _without(
+    directory: Path,
+    asked: Asked,
+    weighed: Sequence[str],
+    *,
+    verified: bool,
+    size: int,
+    progress: Progress | None,
+) -> Iterator[tuple[str, Observations]]:
+    """Yield what the last vantage point sees without the disclosures of one statement, for each of some.
+
+    The observations live until the next are asked for.
+    """
+    for done, statement in enumerate(weighed):
+        if progress is not None:
+            progress(done, len(weighed))
+        kept = {key: texts for key, texts in asked.disclosures.items() if key != statement}
+        one = observe(
+            directory,
+            asked.points()[-1],
+            disclosures=kept,
+            verified=verified,
+            size=size,
+            resources=Resources(threads=1, memory_limit=asked.memory_limit),
+        )
+        with closing(one.observations):
+            yield statement, one.observations
 
 
 def trace_table(
@@ -156,7 +179,7 @@ def _report(  # noqa: PLR0917 - one step of both
     asked: Asked,
     looked: card.Looked,
     disclosures: Sequence[DisclosureUsed],
-    without: Sequence[tuple[str, Observations]],
+    without: Iterable[tuple[str, Observations]],
     engine: Engine,
 ) -> values.TraceReport:
     """Trace what was seen; `without` is what the last vantage point sees without the disclosures of one statement."""
@@ -178,22 +201,24 @@ def _report(  # noqa: PLR0917 - one step of both
     places = [_place(one, main, asked.seed) for one in found]
     figures = [figures_of(place, asked.seed) for place in places]
     short = short_list(places[-1], plain(figures[-1]))
-    chosen = asked.identities or furthest(short)
-    details = Details(
-        places, [(statement, _place(traced(one), main, asked.seed)) for statement, one in without]
-    )
+    chosen = (asked.identities or furthest(short))[:ASKED_MAX]
+    hidden = [
+        (statement, entropies(_place(traced(one), main, asked.seed), chosen)) for statement, one in without
+    ]
+    details = Details(places, hidden)
     return values.TraceReport(
         looked=looked,
         seed=asked.seed,
         asked=asked.identities,
         versions={name: importlib.metadata.version(name) for name in LIBRARIES},
         vantages=tuple(looker(place, figure) for place, figure in zip(places, figures, strict=True)),
-        identities=tuple(details.describe(name) for name in chosen[:ASKED_MAX]),
+        identities=tuple(details.describe(name) for name in chosen),
         all=short[:ALL_MAX],
         disclosures=tuple(
             card.Given(statement=one.statement, pointer=one.pointer, sound=one.sound, problem=one.problem)
             for one in disclosures
         ),
+        weighed=0,
         self_test=self_tested(main, asked.seed, engine),
         scored=scored(main),
         entries=(),

@@ -234,6 +234,7 @@ class Identity(Part, frozen=True, kw_only=True):
     combination: tuple[Step, ...]
     asks: tuple[Ask, ...]
     revealed: tuple[Revealed, ...]
+    """Those of the statements weighed that have told something of it, what told most first."""
 
 
 class Short(Part, frozen=True, kw_only=True):
@@ -266,6 +267,8 @@ class TraceReport(Part, frozen=True, kw_only=True):
     all: tuple[Short, ...]
     """Identities at the last vantage point, by name: the first of them, where they are very many."""
     disclosures: tuple[Given, ...]
+    weighed: int
+    """Opened statements, the first of them, of which was worked out what each has told."""
     self_test: SelfTest | None
     """None where too few identities could be split."""
     scored: Scored | None
