@@ -6,6 +6,7 @@ Only a report from the public vantage point, of a tree that this ledger has had,
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -36,10 +37,12 @@ def traced(view: View, did: str) -> Traced | None:
     report = _report(view.store.path.parent / PLACE)
     if report is None or not _of_this_ledger(report, view):
         return None
-    short = next((one for one in report.all if one.name == did), None)
-    if short is None:
+    place = bisect_left(report.all, did, key=lambda one: one.name)
+    if place == len(report.all) or report.all[place].name != did:
         return None
-    return Traced(short=short, identities=report.vantages[-1].identities, entries=report.looked.entries)
+    return Traced(
+        short=report.all[place], identities=report.vantages[-1].identities, entries=report.looked.entries
+    )
 
 
 def _of_this_ledger(report: TraceReport, view: View) -> bool:

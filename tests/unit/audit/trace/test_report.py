@@ -222,6 +222,8 @@ def test_without_joining_evidence_nothing_is_claimed(report):
     main = report.vantages[-1]
     assert main.model.learnt_from == 0
     assert {one.verdict for one in report.all} == {"unweighed"}
+    names = [one.name for one in report.all]
+    assert names == sorted(names), "a node looks identities up in this order"
     assert all(not one.candidates and one.cluster is None for one in report.identities)
 
 

@@ -18,8 +18,10 @@ from pseudoledger.audit.trace.report.verdict import Verdict, verdict_of
 from pseudoledger.audit.trace.tracing import Traced
 from pseudoledger.audit.trace.whole import Estimate, Figures, estimate, exact_figures, links_of
 
-ALL_MAX = 10_000
-"""Identities of which every one is scanned exactly, and listed in a line."""
+EXACT_MAX = 10_000
+"""Identities of which every one is scanned exactly."""
+LISTED_MAX = 100_000
+"""Identities that are listed in a line."""
 HUBS_MAX = 100
 """Hubs that are listed."""
 SHOWN = 12
@@ -28,7 +30,7 @@ SHOWN = 12
 
 def figures_of(place: Place, seed: int) -> Figures | Estimate:
     """Scan all identities exactly, or, where they are many, estimate from the links."""
-    if place.scanner.count <= ALL_MAX:
+    if place.scanner.count <= EXACT_MAX:
         return exact_figures(place.scanner, range(place.scanner.count))
     got = place.traced.features.connection.execute(
         "SELECT a, b, raw_bits FROM links ORDER BY a, b"

@@ -29,7 +29,7 @@ from pseudoledger.audit.trace.report import card, values
 from pseudoledger.audit.trace.report.cite import cited, refs_of
 from pseudoledger.audit.trace.report.detail import Details, Place, entropies
 from pseudoledger.audit.trace.report.overall import (
-    ALL_MAX,
+    LISTED_MAX,
     figures_of,
     furthest,
     looker,
@@ -213,7 +213,7 @@ def _report(  # noqa: PLR0917 - one step of both
         versions={name: importlib.metadata.version(name) for name in LIBRARIES},
         vantages=tuple(looker(place, figure) for place, figure in zip(places, figures, strict=True)),
         identities=tuple(details.describe(name) for name in chosen),
-        all=short[:ALL_MAX],
+        all=short[:LISTED_MAX],
         disclosures=tuple(
             card.Given(statement=one.statement, pointer=one.pointer, sound=one.sound, problem=one.problem)
             for one in disclosures
