@@ -201,7 +201,7 @@ class _Draft:
         self._groups: list[PolicyGroup] = []
         self._names: set[str] = set()
         self._members: set[str] = set()
-        self._keys: set[tuple[str, bytes]] = set()
+        self._roles: dict[bytes, str] = {}
         self._quorum: str | None = None
 
     def take(self, items: list[str]) -> None:
@@ -242,9 +242,14 @@ class _Draft:
         key = parse_vkey(vkey)
         if key.signature_type is not wanted:
             raise _malformed(f"the key of a {role} has type {wanted:#04x}, not {key.signature_type:#04x}")
-        if (role, key.public_key) in self._keys:
+        other = self._roles.get(key.public_key)
+        if other == role:
             raise _malformed(f"another {role} has the same public key")
-        self._keys.add((role, key.public_key))
+        if other is not None:
+            raise _malformed(
+                f"a {other} has the same public key: a log that witnesses itself is watched by nobody"
+            )
+        self._roles[key.public_key] = role
         return key
 
     def _define(self, name: str) -> None:

@@ -100,6 +100,10 @@ GROUP = "group G any X1 X2\n"
         (f"log {VKEYS['X1']}\nquorum none\n", "type 0x01, not 0x04"),
         (f"witness W {note.format_vkey(LOG)}\nquorum none\n", "type 0x04, not 0x01"),
         (f"{WITNESS_LINES}witness Z {VKEYS['X1']}\nquorum none\n", "another witness has the same public key"),
+        (
+            f"{LOG_LINE}witness W {note.format_vkey(checkpoint.cosigner_key('w.example', LEDGER.public_key))}\nquorum W\n",
+            "line 2 .* a log has the same public key",
+        ),
         (f"witness none {VKEYS['X1']}\nquorum none\n", "'none' is defined already"),
         (f"witness X {VKEYS['X1']}\nwitness X {VKEYS['X2']}\nquorum X\n", "'X' is defined already"),
         (f"{WITNESS_LINES}group X1 any X2\nquorum none\n", "'X1' is defined already"),
