@@ -14,6 +14,8 @@ from pseudoledger.bench.workload import Load
 
 LEASES_SHARE = 100
 """One open lease for so many entries: 10,000 at a million."""
+LEASES_MAX = 10_000
+"""Open leases of larger ledgers: what is remembered grows with these, and is not to grow with the entries."""
 
 _CHILD = """
 import json, sys, time
@@ -28,8 +30,8 @@ print(json.dumps({"verdict": report.verdict.value, "entries": report.entries, "s
 
 
 def bench_verify(directory: Path, *, entries: int) -> Iterator[Figure]:
-    """Measure verifying a ledger of about `entries` entries, one in a hundred of them an open lease."""
-    load = Load(directory / "verify", leases=max(10, entries // LEASES_SHARE))
+    """Measure verifying a ledger of about `entries` entries, one in a hundred of them an open lease, 10,000 at most."""
+    load = Load(directory / "verify", leases=min(LEASES_MAX, max(10, entries // LEASES_SHARE)))
     sample: list[bytes] = []
     while load.registrar.store.size < entries:
         sample = load.statements(min(20_000, max(BATCH, entries - load.registrar.store.size)))
