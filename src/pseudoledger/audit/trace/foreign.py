@@ -301,7 +301,7 @@ def _no_blank(connection: duckdb.DuckDBPyConnection, sheet: Sheet, name: str) ->
     ).fetchall()
     if bad is not None:
         raise MalformedError(
-            f"{sheet.path.name}, row {bad + 1}: {name!r} is empty",
+            f"{sheet.path.name}, row {bad}: {name!r} is empty",
             code="trace.identity",
             hint="every row names whom it was seen of; rows count from 1 after the header",
         )
@@ -315,7 +315,7 @@ def _no_bad_time(connection: duckdb.DuckDBPyConnection, sheet: Sheet, name: str,
     for place, value in bad:
         shown = "is empty" if value is None else f"{value[:40]!r} is no time"
         raise MalformedError(
-            f"{sheet.path.name}, row {place + 1}: {name} {shown}",
+            f"{sheet.path.name}, row {place}: {name} {shown}",
             code="trace.time",
             hint="Unix seconds (not milliseconds), or ISO 8601 such as 2026-03-01T09:00:00Z, from 1970 to 9999;"
             " rows count from 1 after the header",
@@ -353,7 +353,7 @@ def _edges(connection: duckdb.DuckDBPyConnection, file: File) -> None:
         ).fetchall()
         for place, who in bad:
             raise MalformedError(
-                f"{path.name}, row {place + 1}: no row of the observations is of {who!r}",
+                f"{path.name}, row {place}: no row of the observations is of {who!r}",
                 code="trace.edge",
                 hint="both ends of an edge are identities that were seen",
             )

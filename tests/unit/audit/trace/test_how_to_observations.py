@@ -38,8 +38,8 @@ def test_the_programs_of_the_page_run(folder, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "3 identities, 4 records",
-        "k1 k2 wallet w1 (0, 2)",
-        "k2 k3 same device  (0,)",
+        "k1 k2 wallet w1 (1, 3)",
+        "k2 k3 same device  (1,)",
         "['given', 'surname', 'postcode', 'born'] True",
     ]
 
