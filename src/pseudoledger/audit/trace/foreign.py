@@ -96,6 +96,12 @@ def read_observations(
     with _looking() as connection, open_sheet(connection, file, view="sheet") as sheet:
         _check(sheet, columns)
         fields = _fields(connection, sheet, columns)
+    if not (fields or columns.token or columns.time or edges):
+        raise MalformedError(
+            f"{path.name} says of nobody more than {columns.identity!r}",
+            code="trace.columns",
+            hint="add columns that say something about an identity, times, or edges between identities",
+        )
     source = Source(name=path.name, vantage="", digest=digest, verified=False, note=NOTE)
     observations = Observations(fields=[field for _, field in fields], source=source, resources=resources)
     try:
@@ -193,12 +199,6 @@ def _fields(
             log=kind is FieldKind.NUMERIC and (name in columns.log or _spreads(connection, sheet, name)),
         )
         found.append((name, field))
-    if not found and not columns.token:
-        raise MalformedError(
-            f"{sheet.path.name} has no column beside who and when",
-            code="trace.columns",
-            hint="add columns that say something about an identity",
-        )
     return tuple(found)
 
 
@@ -287,10 +287,9 @@ def _fill(
             [_column_name(name, set())],
         )
     if columns.group in sheet.types:
-        group = f"{quoted(columns.group)}::VARCHAR"
+        group = f"trim({quoted(columns.group)}::VARCHAR)"
         connection.execute(
-            f"INSERT INTO staged_identities SELECT DISTINCT {identity}, {group} FROM {sheet.view}"
-            f" WHERE {group} IS NOT NULL"
+            f"INSERT INTO staged_identities SELECT DISTINCT {identity}, {group} FROM {sheet.view} WHERE {group} <> ''"
         )
         _one_owner(connection, sheet)
 

@@ -141,9 +141,14 @@ class Observations:
         return self._number("SELECT count(*) FROM records")
 
     @property
+    def known_count(self) -> int:
+        """Return the number of identities whose owner is known."""
+        return self._number("SELECT count(truth) FROM identities")
+
+    @property
     def has_truth(self) -> bool:
         """Tell whether the owner of any identity is known."""
-        return self._number("SELECT count(truth) FROM identities") > 0
+        return self.known_count > 0
 
     def field(self, name: str) -> Field:
         """Return a field by its name; raise KeyError if there is none."""

@@ -202,7 +202,6 @@ REFUSED = {
         "two columns of the name 'x'",
         "rename",
     ),
-    "nothing else": ("identity,time\na,1\nb,2\n", "no column beside who and when", "add columns"),
     "utf-16": ("identity,time,x\na,1,1\n".encode("utf-16"), "", ""),
     "latin-1": (
         "identity,time,x\na,1,ok\nb,2,é\n".encode("latin-1"),
@@ -249,6 +248,28 @@ def test_roles_that_cannot_be_are_refused(tmp_path, columns, message):
         read_observations(written(tmp_path, MARKET), columns=columns)
     assert message in refused.value.message
     assert refused.value.hint
+
+
+def test_identities_alone_are_refused_and_any_one_thing_beside_them_is_taken(tmp_path):
+    alone = written(tmp_path, "identity\na\nb\n", "alone.csv")
+    with pytest.raises(MalformedError, match="says of nobody more than 'identity'") as refused:
+        read_observations(alone, columns=Columns(time=""))
+    assert "times, or edges" in refused.value.hint
+    owners = written(tmp_path, "identity,group\na,p\nb,p\n", "owners.csv")
+    with pytest.raises(MalformedError, match="says of nobody more than 'identity'"):
+        read_observations(owners, columns=Columns(time=""))
+    edges = written(tmp_path, "a,b\na,b\n", "edges.csv")
+    with read_observations(alone, columns=Columns(time=""), edges=edges) as found:
+        assert (found.fields, found.rows("edges")) == ((), [(0, 1, "edge", 1)])
+    with read_observations(written(tmp_path, "identity,time\na,1\nb,2\n")) as found:
+        assert found.rows("records") == [(0, 1, 1), (1, 2, 2)]
+
+
+def test_an_owner_that_is_blank_is_not_known(tmp_path):
+    path = written(tmp_path, "identity,time,group\na,1,\na,2, p \nb,2,  \nc,3,p\n")
+    with read_observations(path) as found:
+        assert found.rows("identities") == [(0, "a", "p"), (1, "b", None), (2, "c", "p")]
+        assert found.known_count == 2
 
 
 def test_edges_to_nobody_and_without_ends_are_refused(tmp_path):

@@ -31,7 +31,7 @@ class Looked(Part, frozen=True, kw_only=True):
     """The signed checkpoint of that tree, where the ledger holds it; else ""."""
     first: int
     last: int
-    """Times of the first and last record."""
+    """Times of the first and last record; 0 where they have none."""
 
 
 class Hub(Part, frozen=True, kw_only=True):
@@ -135,8 +135,12 @@ class SelfTest(Part, frozen=True, kw_only=True):
 
 
 class Scored(Part, frozen=True, kw_only=True):
-    """Agreement with known groups, where the table names them."""
+    """Agreement with known owners, over the identities of which a table names one, among themselves."""
 
+    known: int
+    """Identities with a known owner."""
+    true_pairs: int
+    """Pairs of them that have one owner; without any, recall is 1 because there was nothing to find."""
     precision: float
     recall: float
     f1: float
@@ -144,9 +148,11 @@ class Scored(Part, frozen=True, kw_only=True):
     b_cubed_recall: float
     b_cubed_f1: float
     hard_f1: float
-    auc: float
-    brier: float
-    ece: float
+    auc: float | None
+    """None unless pairs of one owner and of two were compared."""
+    brier: float | None
+    """None, like `ece`, where no pair of them was compared."""
+    ece: float | None
     blocking_recall: float
     reliability: tuple[Bin, ...]
 
