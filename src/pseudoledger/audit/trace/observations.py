@@ -83,6 +83,8 @@ class Source:
     """SHA-256 in hex of what was read: the root hash of the checkpoint, or of the file's bytes."""
     verified: bool
     note: str = ""
+    files: tuple[str, ...] = ()
+    """SHA-256 in hex of each file: of the table, then of its edges; empty for a ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from pseudoledger.audit.trace.foreign import Columns, read_observations
+from pseudoledger.audit.trace.foreign import read_observations
 from pseudoledger.audit.trace.hard import hard_links
 from pseudoledger.audit.trace.observations import FieldKind, Resources
+from pseudoledger.audit.trace.roles import Columns
 from pseudoledger.errors import MalformedError, PeerUnreachable
 
 MARKET = """identity,time,size,price,place,wallet,group,note

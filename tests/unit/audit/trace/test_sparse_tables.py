@@ -7,12 +7,13 @@ import pytest
 
 from pseudoledger.audit.trace.engine import DUCKDB
 from pseudoledger.audit.trace.evaluate.measure import measure
-from pseudoledger.audit.trace.foreign import Columns, read_observations
+from pseudoledger.audit.trace.foreign import read_observations
 from pseudoledger.audit.trace.report.check import broken
 from pseudoledger.audit.trace.report.page import LANGUAGES, to_html
 from pseudoledger.audit.trace.report.run import Asked, trace_table
 from pseudoledger.audit.trace.report.values import from_json, to_json
 from pseudoledger.audit.trace.report.words import WORDS
+from pseudoledger.audit.trace.roles import Columns
 from pseudoledger.audit.trace.tracing import trace
 from pseudoledger.errors import MalformedError
 

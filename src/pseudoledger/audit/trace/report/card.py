@@ -6,9 +6,29 @@ from typing import Literal
 
 import msgspec
 
+from pseudoledger.audit.trace.roles import Columns
+
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all parts."""
+
+
+class Edges(Part, frozen=True, kw_only=True):
+    """The file of edges beside a table."""
+
+    name: str
+    digest: str
+    """SHA-256 of its bytes; hex."""
+
+
+class Reading(Part, frozen=True, kw_only=True):
+    """How a table was read: with it, the file and the seed it is traced again."""
+
+    digest: str
+    """SHA-256 of the bytes of the table's own file; hex."""
+    columns: Columns
+    """What was said of its columns, as the file spells them."""
+    edges: Edges | None
 
 
 class Looked(Part, frozen=True, kw_only=True):
@@ -18,7 +38,8 @@ class Looked(Part, frozen=True, kw_only=True):
     name: str
     """Origin of the ledger, or name of the file."""
     digest: str
-    """Root hash of the tree that was read, or SHA-256 of the file; hex."""
+    """Root hash of the tree that was read; SHA-256 of a table's file, or, where it has edges, that of the digests of both
+    files in hex with a space between; hex."""
     entries: int
     """Size of the tree; rows of the table."""
     blocks: int
@@ -32,6 +53,8 @@ class Looked(Part, frozen=True, kw_only=True):
     first: int
     last: int
     """Times of the first and last record; 0 where they have none."""
+    table: Reading | None
+    """None for a ledger."""
 
 
 class Hub(Part, frozen=True, kw_only=True):
