@@ -158,7 +158,7 @@ def test_the_digest_of_the_whole_has_to_be_that_of_its_files(report):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_says_in_a_line_how_the_table_was_read(report, language):
     page, words = to_html(report, language).decode(), WORDS[language]
-    (line,) = re.findall(f'<p class="quiet">({re.escape(words["read_as"])}.*?)</p>', page)
+    (line,) = re.findall(f'<dt>{words["read_as"]}</dt><dd class="quiet">(.*?)</dd>', page)
     said = html.unescape(re.sub("<.*?>", "", line))
     for role, names in (
         ("identity", "who"),
@@ -173,14 +173,14 @@ def test_the_page_says_in_a_line_how_the_table_was_read(report, language):
         ("reveals", "postcode: place"),
         ("edges", "ties.csv"),
     ):
-        assert f"{words[f'role_{role}']} {names}" in said
+        assert f"{words[f'role_{role}']}: {names}" in said
     assert words["role_numeric"] not in said
     assert words["check_table"].partition("`")[0] in page
 
 
 def test_the_page_of_a_ledger_has_no_such_line(ledger):
     page = to_html(trace_ledger(ledger, Asked(), verified=True), "en").decode()
-    assert WORDS["en"]["read_as"] not in page
+    assert f"<dt>{WORDS['en']['read_as']}</dt>" not in page
     assert "--ledger" in page
     assert "--observations" not in page
 

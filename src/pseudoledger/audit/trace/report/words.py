@@ -169,7 +169,7 @@ ENGLISH = {
     "pairs": "Pairs",
     "root_ledger": "Root",
     "root_table": "SHA-256",
-    "read_as": "How its columns were read:",
+    "read_as": "Columns",
     "role_identity": "who",
     "role_time": "when",
     "role_group": "known owner",
@@ -181,7 +181,7 @@ ENGLISH = {
     "role_log": "on a log scale",
     "role_ignore": "left out",
     "role_reveals": "reveals",
-    "role_edges": "and beside it, the edges of",
+    "role_edges": "edges beside it",
     "table_note": "",
 }
 ARABIC = {
@@ -345,7 +345,7 @@ ARABIC = {
     "pairs": "أزواج",
     "root_ledger": "الجذر",
     "root_table": "SHA-256",
-    "read_as": "كيف قُرئت أعمدته:",
+    "read_as": "الأعمدة",
     "role_identity": "مَن",
     "role_time": "متى",
     "role_group": "المالك المعروف",
@@ -357,7 +357,7 @@ ARABIC = {
     "role_log": "على مقياس لوغاريتمي",
     "role_ignore": "ما تُرك",
     "role_reveals": "ما تكشفه",
-    "role_edges": "ومعه روابط الملف",
+    "role_edges": "ومعه روابط من",
     "table_note": "أسماء الحقول والأدلة وكلمات الأسباب بالإنجليزية كما هي في التقرير.",
 }
 WORDS = MappingProxyType({"en": ENGLISH, "ar": ARABIC})
