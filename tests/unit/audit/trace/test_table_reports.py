@@ -119,6 +119,16 @@ def test_what_else_would_come_out_is_named(market, report):
     assert reproduced_table(older, **files) == "another result, with other versions of splink"
 
 
+def test_a_seed_that_no_trace_takes_is_refused(market, report, ledger):
+    with pytest.raises(MalformedError, match="a seed of -1"):
+        reproduced_table(
+            msgspec.structs.replace(report, seed=-1), market / "sales.csv", edges=market / "ties.csv"
+        )
+    of_ledger = trace_ledger(ledger, Asked(), verified=True)
+    with pytest.raises(MalformedError, match="a seed of -1"):
+        reproduced(msgspec.structs.replace(of_ledger, seed=-1), ledger, disclosures={})
+
+
 def test_another_table_or_other_edges_are_named_as_such(market, report, tmp_path):
     (tmp_path / "sales.csv").write_text(SALES.replace("a3", "a4"))
     (tmp_path / "ties.csv").write_text(TIES + "k1,k2,\n")

@@ -122,7 +122,14 @@ def reproduced_table(report: TraceReport, path: Path, *, edges: Path | None = No
 
 
 def _asked(report: TraceReport) -> Asked:
-    """Return what a report was asked for, but for vantage points and disclosures, which a table has not."""
+    """Return what a report was asked for, but for vantage points and disclosures, which a table has not.
+
+    Raise MalformedError for a seed that no trace takes.
+    """
+    if report.seed < 0:
+        raise MalformedError(
+            f"a seed of {report.seed} is below 0", code="trace.seed", hint="nobody traced with it"
+        )
     return Asked(
         identities=report.asked,
         seed=report.seed,
