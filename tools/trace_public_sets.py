@@ -27,7 +27,8 @@ from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 from pseudoledger.audit.trace.clusters import components
 from pseudoledger.audit.trace.evaluate.measure import measure
 from pseudoledger.audit.trace.evaluate.scores import Agreement, pairwise
-from pseudoledger.audit.trace.foreign import Columns, read_observations
+from pseudoledger.audit.trace.foreign import read_observations
+from pseudoledger.audit.trace.roles import Columns
 from pseudoledger.audit.trace.tracing import trace
 
 SETS = ("dataset1", "dataset2", "dataset3")

@@ -28,10 +28,10 @@ from pseudoledger.identity.keys import Signer
 
 if TYPE_CHECKING:
     from pseudoledger.audit.trace.engine import Engine
-    from pseudoledger.audit.trace.foreign import Columns
     from pseudoledger.audit.trace.report.card import Looker
     from pseudoledger.audit.trace.report.run import Asked
     from pseudoledger.audit.trace.report.values import TraceReport
+    from pseudoledger.audit.trace.roles import Columns
     from pseudoledger.audit.trace.vantage import Vantage
 
 app = typer.Typer()
@@ -84,8 +84,8 @@ def trace(
     whichever engine works.
     """
     need_extra(engine)
-    from pseudoledger.audit.trace.foreign import Columns
     from pseudoledger.audit.trace.report.run import Asked
+    from pseudoledger.audit.trace.roles import Columns
 
     if (directory is None) == (observations is None):
         raise WrongUse(

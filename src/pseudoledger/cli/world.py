@@ -133,8 +133,8 @@ def _scores(found: tuple[Scored, ...]) -> Sheet:
             "precision": one.figures.pairs.precision,
             "recall": one.figures.pairs.recall,
             "f1": one.figures.pairs.f1,
-            "auc": None if math.isnan(one.figures.auc) else one.figures.auc,
-            "ece": one.figures.calibration.ece,
+            "auc": _some(one.figures.auc),
+            "ece": _some(one.figures.calibration.ece),
             "scored": one.figures.scored,
             "learnt": one.learnt,
             "model": one.figures.model,
@@ -148,6 +148,11 @@ def _scores(found: tuple[Scored, ...]) -> Sheet:
         note=f"{rows[0]['identities']:,} pseudonyms, {rows[0]['true_pairs']:,} pairs of one owner"
         + _unlearnt(found),
     )
+
+
+def _some(value: float) -> float | None:
+    """Return a score, None where no pair was there to score."""
+    return None if math.isnan(value) else value
 
 
 def _unlearnt(found: tuple[Scored, ...]) -> str:
@@ -171,6 +176,6 @@ _COLUMNS = (
     Column(title="recall", form=lambda row: f"{row['recall']:.3f}", right=True),
     Column(title="F1", form=lambda row: f"{row['f1']:.3f}", right=True),
     Column(title="AUC", form=lambda row: "-" if row["auc"] is None else f"{row['auc']:.3f}", right=True),
-    Column(title="ECE", form=lambda row: f"{row['ece']:.4f}", right=True),
+    Column(title="ECE", form=lambda row: "-" if row["ece"] is None else f"{row['ece']:.4f}", right=True),
     Column(title="hard links, right of all", form=_hard, wide=True),
 )

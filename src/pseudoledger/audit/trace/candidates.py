@@ -5,6 +5,7 @@
     two         two items of one set, unordered, with an hour band      OVERLAP (two counterparties, two words)
     where       two items of one set, unordered, with the main value    OVERLAP with each PROFILE of a place
     profile     the main value of each profile, with an hour band       all PROFILE features together
+    when        an hour band; an hour with the doubling of the gap      times, where nothing else was seen
 
 A block of more than `cap` identities makes no pair, and is counted. The cap is the largest of `CAPS` with which all
 rules together make no more than `limit` pairs, so the work is bounded whatever the data. Provider by region is no
@@ -18,7 +19,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pseudoledger.audit.trace.features import DAY_MINUTES, PROFILE_VALUES, Feature, Features, Integers, Shape
+from pseudoledger.audit.trace.features import (
+    DAY_MINUTES,
+    PROFILE_VALUES,
+    SCALE,
+    Feature,
+    Features,
+    Integers,
+    Shape,
+)
 
 CAPS = (200, 150, 100, 70, 50, 35, 25, 18, 12, 8, 5, 3, 2)
 PAIRS_PER_IDENTITY = 60
@@ -28,6 +37,7 @@ HOUR_BAND = 240
 PAIRED_ITEMS = 4
 """Two items are taken from the rarest so many of a set."""
 CHUNK_PAIRS = 1_000_000
+HOUR_MINUTES = 60
 KEY_PRIME = (1 << 56) - 5
 """Keys of more than nine profiles are taken modulo this; every engine has another hash."""
 _NO_KEYS = "SELECT 0 AS rule, CAST(0 AS BIGINT) AS x, CAST(0 AS BIGINT) AS y, 0 AS band, id FROM features WHERE id < 0"
@@ -110,6 +120,8 @@ def _rules(features: Features) -> list[str]:
     rules.extend(_across(sets, bands))
     if profiles:
         rules.append(_profile(profiles, bands))
+    if hours and not rules:
+        rules.extend(_when(features, bands))
     return rules
 
 
@@ -135,6 +147,16 @@ def _across(sets: list[Feature], bands: str) -> list[str]:
             (SELECT id, unnest({other.name}) AS y FROM features) t USING (id) JOIN features USING (id)"""
         for place, one in enumerate(habits)
         for other in habits[place + 1 :]
+    ]
+
+
+def _when(features: Features, bands: str) -> list[str]:
+    """Who is active at one time of the day: a few wide blocks for small tables, many narrow ones for large."""
+    gap = f"coalesce(gap // {SCALE}, -1)" if any(item.name == "gap" for item in features) else "-1"
+    narrow = f"[hour // {HOUR_MINUTES}, (hour + {HOUR_MINUTES // 2}) % {DAY_MINUTES} // {HOUR_MINUTES} + 100]"
+    return [
+        f"SELECT {x} AS x, {y} AS y, unnest({band}) AS band, id FROM features WHERE hour IS NOT NULL"
+        for x, y, band in (("0", 2, bands), (gap, 3, narrow))
     ]
 
 

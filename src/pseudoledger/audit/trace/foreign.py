@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,13 +23,11 @@ from pseudoledger.audit.trace.observations import (
     Source,
     is_keyword,
 )
+from pseudoledger.audit.trace.roles import REVEALS, Columns
 from pseudoledger.audit.trace.settle import Stage
 from pseudoledger.audit.trace.sheet import ROW, File, Sheet, digest_of, open_sheet, quoted, read_file
 from pseudoledger.errors import MalformedError
 
-REVEALS = ("identity", "place", "time", "money", "hardware", "counterparty", "free_text", "reference")
-"""Words of the data dictionary for what a column reveals."""
-GROUP = "group"
 LAST_SECOND = 253_402_300_799
 """The end of the year 9999."""
 LOG_SPREAD = 100
@@ -40,37 +37,6 @@ NOTE = "a table from elsewhere: nothing in it is signed or verified"
 _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|REAL|DECIMAL\(.*\)")
 _MOMENTS = re.compile(r"DATE|TIMESTAMP.*")
 _UNIX = r"-?[0-9]+(\.[0-9]+)?"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
-    """What the columns of a table are; names are spelled as in the file."""
-
-    identity: str = "identity"
-    time: str = "time"
-    """"" where the rows have no times."""
-    group: str = GROUP
-    """Known owner; the default may be missing, "" for none."""
-    numeric: tuple[str, ...] = ()
-    category: tuple[str, ...] = ()
-    text: tuple[str, ...] = ()
-    token: tuple[str, ...] = ()
-    """Columns of values that normally one party alone holds."""
-    counterparty: tuple[str, ...] = ()
-    """Categories that name whom an identity deals with: they are compared as sets."""
-    log: tuple[str, ...] = ()
-    """Numeric columns that are compared on a log scale, beside those that spread widely."""
-    ignore: tuple[str, ...] = ()
-    reveals: tuple[tuple[str, str], ...] = ()
-    """What a column reveals, for explanations; `identity` without, `free_text` for text."""
-
-    def named(self) -> tuple[str, ...]:
-        """Return every column that has to be there."""
-        group = () if self.group in {GROUP, ""} else (self.group,)
-        time = (self.time,) if self.time else ()
-        chosen = (*self.numeric, *self.category, *self.text, *self.token, *self.counterparty)
-        reveals = tuple(name for name, _ in self.reveals)
-        return (self.identity, *time, *group, *chosen, *self.log, *self.ignore, *reveals)
 
 
 def read_observations(
@@ -90,13 +56,19 @@ def read_observations(
     columns = columns or Columns()
     file = read_file(path, as_text=_spelled(columns), delimiter=delimiter)
     ties = None if edges is None else read_file(edges, as_text=("a", "b", "kind"), delimiter=delimiter)
-    digest = digest_of(path)
-    if edges is not None:
-        digest = sha256(f"{digest} {digest_of(edges)}".encode("ascii")).hexdigest()
+    files = (digest_of(path), *(() if edges is None else (digest_of(edges),)))
     with _looking() as connection, open_sheet(connection, file, view="sheet") as sheet:
         _check(sheet, columns)
         fields = _fields(connection, sheet, columns)
-    source = Source(name=path.name, vantage="", digest=digest, verified=False, note=NOTE)
+    if not (fields or columns.token or columns.time or edges):
+        raise MalformedError(
+            f"{path.name} says of nobody more than {columns.identity!r}",
+            code="trace.columns",
+            hint="add columns that say something about an identity, times, or edges between identities",
+        )
+    source = Source(
+        name=path.name, vantage="", digest=whole_digest(files), verified=False, note=NOTE, files=files
+    )
     observations = Observations(fields=[field for _, field in fields], source=source, resources=resources)
     try:
         stage = Stage(observations)
@@ -110,6 +82,14 @@ def read_observations(
         observations.close()
         raise
     return observations
+
+
+def whole_digest(files: Sequence[str]) -> str:
+    """Return the digest of what was read, from the SHA-256 in hex of each file.
+
+    Of a table alone it is that of its file; with edges it is the SHA-256 of both as they are written, a space between.
+    """
+    return files[0] if len(files) == 1 else sha256(" ".join(files).encode()).hexdigest()
 
 
 def _looking() -> duckdb.DuckDBPyConnection:
@@ -193,12 +173,6 @@ def _fields(
             log=kind is FieldKind.NUMERIC and (name in columns.log or _spreads(connection, sheet, name)),
         )
         found.append((name, field))
-    if not found and not columns.token:
-        raise MalformedError(
-            f"{sheet.path.name} has no column beside who and when",
-            code="trace.columns",
-            hint="add columns that say something about an identity",
-        )
     return tuple(found)
 
 
@@ -287,10 +261,9 @@ def _fill(
             [_column_name(name, set())],
         )
     if columns.group in sheet.types:
-        group = f"{quoted(columns.group)}::VARCHAR"
+        group = f"trim({quoted(columns.group)}::VARCHAR)"
         connection.execute(
-            f"INSERT INTO staged_identities SELECT DISTINCT {identity}, {group} FROM {sheet.view}"
-            f" WHERE {group} IS NOT NULL"
+            f"INSERT INTO staged_identities SELECT DISTINCT {identity}, {group} FROM {sheet.view} WHERE {group} <> ''"
         )
         _one_owner(connection, sheet)
 
@@ -301,7 +274,7 @@ def _no_blank(connection: duckdb.DuckDBPyConnection, sheet: Sheet, name: str) ->
     ).fetchall()
     if bad is not None:
         raise MalformedError(
-            f"{sheet.path.name}, row {bad + 1}: {name!r} is empty",
+            f"{sheet.path.name}, row {bad}: {name!r} is empty",
             code="trace.identity",
             hint="every row names whom it was seen of; rows count from 1 after the header",
         )
@@ -315,7 +288,7 @@ def _no_bad_time(connection: duckdb.DuckDBPyConnection, sheet: Sheet, name: str,
     for place, value in bad:
         shown = "is empty" if value is None else f"{value[:40]!r} is no time"
         raise MalformedError(
-            f"{sheet.path.name}, row {place + 1}: {name} {shown}",
+            f"{sheet.path.name}, row {place}: {name} {shown}",
             code="trace.time",
             hint="Unix seconds (not milliseconds), or ISO 8601 such as 2026-03-01T09:00:00Z, from 1970 to 9999;"
             " rows count from 1 after the header",
@@ -353,7 +326,7 @@ def _edges(connection: duckdb.DuckDBPyConnection, file: File) -> None:
         ).fetchall()
         for place, who in bad:
             raise MalformedError(
-                f"{path.name}, row {place + 1}: no row of the observations is of {who!r}",
+                f"{path.name}, row {place}: no row of the observations is of {who!r}",
                 code="trace.edge",
                 hint="both ends of an edge are identities that were seen",
             )

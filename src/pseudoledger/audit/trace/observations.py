@@ -83,6 +83,8 @@ class Source:
     """SHA-256 in hex of what was read: the root hash of the checkpoint, or of the file's bytes."""
     verified: bool
     note: str = ""
+    files: tuple[str, ...] = ()
+    """SHA-256 in hex of each file: of the table, then of its edges; empty for a ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +143,14 @@ class Observations:
         return self._number("SELECT count(*) FROM records")
 
     @property
+    def known_count(self) -> int:
+        """Return the number of identities whose owner is known."""
+        return self._number("SELECT count(truth) FROM identities")
+
+    @property
     def has_truth(self) -> bool:
         """Tell whether the owner of any identity is known."""
-        return self._number("SELECT count(truth) FROM identities") > 0
+        return self.known_count > 0
 
     def field(self, name: str) -> Field:
         """Return a field by its name; raise KeyError if there is none."""

@@ -5,7 +5,9 @@ CSV is read by pyarrow, which refuses ragged rows instead of guessing; Parquet b
 
 from __future__ import annotations
 
+import csv as plain_csv
 import glob
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +26,11 @@ COLUMNS_MAX = 200
 PARQUET = ".parquet"
 _DELIMITERS = {".tsv": "\t", ".tab": "\t"}
 ROW = "row__"
-"""Name of the column with row numbers, from 0."""
+"""Name of the column with row numbers: from 1 after the header, as in all that is said of a table."""
+
+_ROW = re.compile(r"Row #(\d+): ")
+_CELLS = re.compile(r"Expected (\d+) columns?, got (\d+)")
+_COLUMN = re.compile(r"In CSV column #(\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +85,7 @@ def open_sheet(connection: duckdb.DuckDBPyConnection, file: File, *, view: str) 
             # A path with a star in its name is that one file.
             place = glob.escape(str(file.path)).replace("'", "''")
             connection.execute(
-                f"CREATE TEMP VIEW {view} AS SELECT * RENAME (file_row_number AS {ROW})"
+                f"CREATE TEMP VIEW {view} AS SELECT * EXCLUDE (file_row_number), file_row_number + 1 AS {ROW}"
                 f" FROM read_parquet('{place}', file_row_number = true)"
             )
         else:
@@ -142,7 +148,7 @@ def _csv(path: Path, as_text: Collection[str], delimiter: str) -> pa.Table:
             # One thread knows the number of the row that is wrong.
             table = _read(path, as_text, delimiter, threads=False)
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-            raise _explained(path, str(error)) from error
+            raise _explained_csv(path, str(error), delimiter) from error
     names = table.schema.names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -152,7 +158,7 @@ def _csv(path: Path, as_text: Collection[str], delimiter: str) -> pa.Table:
     for name, sort in zip(names, table.schema.types, strict=True):
         if pa.types.is_binary(sort):
             raise _not_utf8(path, f"column {name!r}{_first_bad(table.column(name))}")
-    return table.append_column(ROW, pa.array(np.arange(table.num_rows, dtype=np.int64)))
+    return table.append_column(ROW, pa.array(np.arange(1, table.num_rows + 1, dtype=np.int64)))
 
 
 def _read(path: Path, as_text: Collection[str], delimiter: str, *, threads: bool) -> pa.Table:
@@ -190,6 +196,29 @@ def _not_utf8(path: Path, where: str) -> MalformedError:
         code="trace.encoding",
         hint="write it again as UTF-8 (iconv -f FROM -t UTF-8)",
     )
+
+
+def _explained_csv(path: Path, message: str, delimiter: str) -> MalformedError:
+    """Say what pyarrow said, by our rows: it counts the header as one, lines that are blank as none, columns from 0."""
+    row, cells, column = (found.search(message) for found in (_ROW, _CELLS, _COLUMN))
+    if row is None or (cells is None and (column is None or "UTF8" not in message)):
+        return _explained(path, message)
+    place = f"row {int(row[1]) - 1}"
+    if cells is not None:
+        return MalformedError(
+            f"{path.name}, {place}: {cells[2]} cell{'' if cells[2] == '1' else 's'} under {cells[1]} columns",
+            code="trace.table",
+            hint="every row has as many cells as the header; rows count from 1 after the header, blank lines not counted",
+        )
+    assert column is not None, "looked at above"
+    return _not_utf8(path, f"column {_name(path, int(column[1]), delimiter)!r}, {place}")
+
+
+def _name(path: Path, place: int, delimiter: str) -> str:
+    """Return the name of a column of a file whose rows cannot be read."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        header = next((row for row in plain_csv.reader(file, delimiter=delimiter) if row), [])
+    return header[place] if place < len(header) else f"#{place + 1}"
 
 
 def _explained(path: Path, message: str) -> MalformedError:

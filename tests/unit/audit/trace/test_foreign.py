@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from pseudoledger.audit.trace.foreign import Columns, read_observations
+from pseudoledger.audit.trace.foreign import read_observations
 from pseudoledger.audit.trace.hard import hard_links
 from pseudoledger.audit.trace.observations import FieldKind, Resources
+from pseudoledger.audit.trace.roles import Columns
 from pseudoledger.errors import MalformedError, PeerUnreachable
 
 MARKET = """identity,time,size,price,place,wallet,group,note
@@ -40,18 +41,18 @@ def test_columns_become_what_their_type_says(tmp_path):
         assert found.field("note").reveals == "free_text"
         assert found.rows("identities") == [(0, "007", "acme"), (1, "008", None), (2, "009", "acme")]
         assert found.rows("records") == [
-            (0, 1772355600, 0, 8.0, 2.5, "NA", "needs eight for tonight"),
-            (0, 1772359200, 2, 800.0, None, "DE", "quiet please"),
-            (1, 1772359200, 1, 16.0, 2.4, "DE", "any eight will do"),
-            (2, 1772409600, 3, 8.0, 2.5, None, "as ever"),
+            (0, 1772355600, 1, 8.0, 2.5, "NA", "needs eight for tonight"),
+            (0, 1772359200, 3, 800.0, None, "DE", "quiet please"),
+            (1, 1772359200, 2, 16.0, 2.4, "DE", "any eight will do"),
+            (2, 1772409600, 4, 8.0, 2.5, None, "as ever"),
         ]
         assert found.rows("tokens") == [
-            (0, "wallet", "w1", 0),
-            (0, "wallet", "w1", 2),
-            (1, "wallet", "w2", 1),
-            (2, "wallet", "w1", 3),
+            (0, "wallet", "w1", 1),
+            (0, "wallet", "w1", 3),
+            (1, "wallet", "w2", 2),
+            (2, "wallet", "w1", 4),
         ]
-        assert [(pair.a, pair.b, pair.refs) for pair in hard_links(found).pairs] == [(0, 2, (0, 3))]
+        assert [(pair.a, pair.b, pair.refs) for pair in hard_links(found).pairs] == [(0, 2, (1, 4))]
         assert found.source.digest == sha256(path.read_bytes()).hexdigest()
         assert not found.source.verified
         assert found.has_truth
@@ -97,7 +98,7 @@ def test_csv_and_parquet_of_one_table_give_the_same(tmp_path):
         with read_observations(file, resources=Resources(threads=threads, memory_limit="300MB")) as found:
             digests.add(found.digest())
             row = found.connection.execute(
-                "SELECT i.name FROM records r JOIN identities i USING (id) WHERE ref = 123"
+                "SELECT i.name FROM records r JOIN identities i USING (id) WHERE ref = 124"
             )
             assert row.fetchall() == [(table["identity"][123].as_py(),)]
     assert len(digests) == 1
@@ -140,7 +141,7 @@ def test_edges_come_from_a_file_of_their_own(tmp_path):
     path = written(tmp_path, "identity,time,x\na,1,1\nb,2,2\nc,3,3\n")
     edges = written(tmp_path, "a,b,kind\nc,a,same device\nb,c,\nb,b,self\n", "edges.csv")
     with read_observations(path, edges=edges) as found:
-        assert found.rows("edges") == [(0, 2, "same device", 0), (1, 2, "edge", 1)]
+        assert found.rows("edges") == [(0, 2, "same device", 1), (1, 2, "edge", 2)]
         assert hard_links(found).component.tolist() == [0, 0, 0]
         alone = sha256(path.read_bytes()).hexdigest()
         assert found.source.digest != alone
@@ -153,7 +154,32 @@ REFUSED = {
     "empty": ("", "is empty", "first line"),
     "header only": ("identity,time,x\n", "has no rows", "nothing"),
     "one identity": ("identity,time,x\na,1,1\na,2,2\n", "holds one identity, 'a'", "nobody else"),
-    "ragged": ("identity,time,x\na,1,1\nb,2\n", "Row #3: Expected 3 columns, got 2", "as many cells"),
+    "ragged": (
+        "identity,time,x\na,1,1\nb,2\n",
+        "market.csv, row 2: 2 cells under 3 columns",
+        "as many cells",
+    ),
+    "one cell": ("identity,time,x\na\nb,2,2\n", "row 1: 1 cell under 3 columns", "from 1 after the header"),
+    "ragged after lines that are blank, a cell of two lines and a mark of the encoding": (
+        '\ufeffidentity,time,x\n\na,1,"1\n\n2"\n\nb,1,2\nb,2,3,4\n',
+        "row 3: 4 cells under 3 columns",
+        "blank lines not counted",
+    ),
+    "bad time after a line that is blank": (
+        "identity,time,x\n\na,1,1\n\nb,then,2\n",
+        "row 2: time 'then'",
+        "",
+    ),
+    "ragged far down": (
+        "identity,time,x\n" + "abcdefghij,12345,1\n" * 150_000 + "b,2\n",
+        "row 150001: 2 cells under 3 columns",
+        "",
+    ),
+    "latin-1 far down": (
+        ("\ufeffidentity,time,x\n" + "abcdefghij,12345,1\n" * 150_000).encode() + b"\xe9,2,2\n",
+        "column 'identity', row 150001",
+        "iconv",
+    ),
     "no identity in a row": ("identity,time,x\na,1,1\n ,2,2\n", "row 2: 'identity' is empty", "names whom"),
     "bad time": (
         "identity,time,x\na,1,1\nb,2026-02-30,2\n",
@@ -177,14 +203,17 @@ REFUSED = {
         "two columns of the name 'x'",
         "rename",
     ),
-    "nothing else": ("identity,time\na,1\nb,2\n", "no column beside who and when", "add columns"),
     "utf-16": ("identity,time,x\na,1,1\n".encode("utf-16"), "", ""),
     "latin-1": (
         "identity,time,x\na,1,ok\nb,2,é\n".encode("latin-1"),
         "is not UTF-8: column 'x', row 2",
         "iconv",
     ),
-    "latin-1 identity": ("identity,time,x\né,1,1\nb,2,2\n".encode("latin-1"), "is not UTF-8", "iconv"),
+    "latin-1 identity": (
+        "identity,time,x\né,1,1\nb,2,2\n".encode("latin-1"),
+        "is not UTF-8: column 'identity', row 1",
+        "iconv",
+    ),
     "latin-1 header": ("identity,time,é\na,1,1\nb,2,2\n".encode("latin-1"), "is not UTF-8", "iconv"),
     "too many columns": (
         "identity,time," + ",".join(f"c{n}" for n in range(199)) + "\n" + ",".join(["1"] * 201) + "\n",
@@ -220,6 +249,28 @@ def test_roles_that_cannot_be_are_refused(tmp_path, columns, message):
         read_observations(written(tmp_path, MARKET), columns=columns)
     assert message in refused.value.message
     assert refused.value.hint
+
+
+def test_identities_alone_are_refused_and_any_one_thing_beside_them_is_taken(tmp_path):
+    alone = written(tmp_path, "identity\na\nb\n", "alone.csv")
+    with pytest.raises(MalformedError, match="says of nobody more than 'identity'") as refused:
+        read_observations(alone, columns=Columns(time=""))
+    assert "times, or edges" in refused.value.hint
+    owners = written(tmp_path, "identity,group\na,p\nb,p\n", "owners.csv")
+    with pytest.raises(MalformedError, match="says of nobody more than 'identity'"):
+        read_observations(owners, columns=Columns(time=""))
+    edges = written(tmp_path, "a,b\na,b\n", "edges.csv")
+    with read_observations(alone, columns=Columns(time=""), edges=edges) as found:
+        assert (found.fields, found.rows("edges")) == ((), [(0, 1, "edge", 1)])
+    with read_observations(written(tmp_path, "identity,time\na,1\nb,2\n")) as found:
+        assert found.rows("records") == [(0, 1, 1), (1, 2, 2)]
+
+
+def test_an_owner_that_is_blank_is_not_known(tmp_path):
+    path = written(tmp_path, "identity,time,group\na,1,\na,2, p \nb,2,  \nc,3,p\n")
+    with read_observations(path) as found:
+        assert found.rows("identities") == [(0, "a", "p"), (1, "b", None), (2, "c", "p")]
+        assert found.known_count == 2
 
 
 def test_edges_to_nobody_and_without_ends_are_refused(tmp_path):
@@ -280,4 +331,4 @@ def test_a_million_rows(tmp_path):
         assert (found.count, found.record_count) == (100_000, count)
         rows = found.connection.execute('SELECT ref FROM records WHERE id = 0 ORDER BY "at"')
         refs = [ref for (ref,) in rows.fetchall()]
-        assert refs == [place for place in range(count) if place * 7_919 % 100_000 == 0]
+        assert refs == [place + 1 for place in range(count) if place * 7_919 % 100_000 == 0]

@@ -2,13 +2,15 @@
 
 import os
 import re
+import shlex
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from pseudoledger.audit.trace.foreign import REVEALS, Columns
+from pseudoledger.audit.trace.roles import REVEALS, Columns
 from pseudoledger.audit.trace.sheet import COLUMNS_MAX
+from pseudoledger.cli.main import run
 
 ROOT = Path(__file__).resolve().parents[4]
 PAGE = (ROOT / "docs" / "how-to" / "trace-observations.md").read_text(encoding="utf-8")
@@ -38,10 +40,20 @@ def test_the_programs_of_the_page_run(folder, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "3 identities, 4 records",
-        "k1 k2 wallet w1 (0, 2)",
-        "k2 k3 same device  (0,)",
+        "k1 k2 wallet w1 (1, 3)",
+        "k2 k3 same device  (1,)",
         "['given', 'surname', 'postcode', 'born'] True",
     ]
+
+
+def test_the_commands_of_the_page_work(folder, capsys):
+    commands = [line for sort, text in BLOCKS if sort == "sh" for line in text.splitlines()]
+    assert len(commands) == 3
+    for command in commands:
+        assert run(shlex.split(command)[1:]) == 0, capsys.readouterr().err
+    assert "the same, byte for byte" in capsys.readouterr().out
+    for language in ("en", "ar"):
+        assert (folder / "traced" / f"trace.{language}.html").is_file()
 
 
 def test_the_page_names_every_option_and_word():

@@ -90,7 +90,7 @@ def test_truth_has_no_influence(small):
         blind.connection.execute("UPDATE identities SET truth = NULL")
         other = run(blind, seed=1)
         assert other.model.hash == traced.model.hash
-        with pytest.raises(MalformedError, match="does not name the owner"):
+        with pytest.raises(MalformedError, match="does not name the owners of 2 identities"):
             measure(blind, other)
 
 

@@ -11,7 +11,6 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from pseudoledger.audit.review.sight import read_disclosures
-from pseudoledger.audit.trace.foreign import Columns
 from pseudoledger.audit.trace.report import charts
 from pseudoledger.audit.trace.report.check import broken, reproduced
 from pseudoledger.audit.trace.report.page import LANGUAGES, to_html
@@ -20,6 +19,7 @@ from pseudoledger.audit.trace.report.signature import CONTENT_TYPE, sign_report,
 from pseudoledger.audit.trace.report.values import from_json, schema, to_json
 from pseudoledger.audit.trace.report.verdict import Verdict, verdict_of
 from pseudoledger.audit.trace.report.words import ARABIC, ENGLISH
+from pseudoledger.audit.trace.roles import Columns
 from pseudoledger.audit.trace.vantage import AUDITOR, PUBLIC
 from pseudoledger.errors import InvalidSignature, MalformedError
 from pseudoledger.identity.keys import Signer

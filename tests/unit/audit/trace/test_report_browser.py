@@ -8,9 +8,9 @@ import os
 import pytest
 from pypdf import PdfReader
 
-from pseudoledger.audit.trace.foreign import Columns
 from pseudoledger.audit.trace.report.page import LANGUAGES, to_html
 from pseudoledger.audit.trace.report.run import Asked, trace_ledger, trace_table
+from pseudoledger.audit.trace.roles import Columns
 
 CHROMIUM = "/usr/bin/chromium"
 WIDTHS = (360, 768, 1280)

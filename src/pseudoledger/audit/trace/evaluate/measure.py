@@ -3,7 +3,9 @@
     observations ──► features ──► candidates ──► model ──► links ──► clusters ──► Figures
               └────► hard links ──────────────────┴───────────────────┘
 
-`truth` is read after everything is decided, and only to score. It keeps no time: `bench` does.
+`truth` is read after everything is decided, and only to score. Where the owners of some identities are known, these
+are scored among themselves: pairs of two known ones, and clusters and owners without the others. It keeps no time:
+`bench` does.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ Integers = npt.NDArray[np.int64]
 
 CAP = 8
 """Most identities of a generated world that may hold one token: no owner has more pseudonyms."""
+KNOWN_LEAST = 2
+"""With fewer identities whose owners are known there is no pair to score."""
 NOTICEABLE = 0.05
 """Calibration is also given over the pairs with at least this probability: nearly all others are hopeless."""
 
@@ -42,6 +46,7 @@ class Figures:
     """How well a run agrees with the known owners."""
 
     identities: int
+    """Those with a known owner."""
     true_pairs: int
     hard: Agreement
     """Pairs of the components of hard links alone."""
@@ -51,9 +56,9 @@ class Figures:
     """Pairs of the clusters: hard and behavioural links."""
     b_cubed: Agreement
     auc: float
-    """Over the scored pairs."""
+    """Over the scored pairs; nan without a pair of either sort."""
     calibration: Calibration
-    """Over the scored pairs."""
+    """Over the scored pairs; without bins, and nan, if there is none."""
     noticeable: Calibration | None
     """Over the scored pairs with a probability of NOTICEABLE or more; None if there is none."""
     blocking_recall: float
@@ -73,12 +78,22 @@ def run(
 
 
 def measure(observations: Observations, traced: Traced) -> Figures:
-    """Score a run; raise MalformedError if the owners are not known of every identity."""
-    owner = owners(observations)
+    """Score a run; raise MalformedError if fewer than two identities have a known owner."""
+    everyone = known_owners(observations)
+    known = everyone >= 0
+    owner = everyone[known]
     count = len(owner)
+    if count < KNOWN_LEAST:
+        raise MalformedError(
+            f"{observations.source.name} does not name the owners of {KNOWN_LEAST} identities, so nothing can be scored",
+            code="trace.truth",
+            hint=f"give a group for {KNOWN_LEAST} identities or more, or trace without scoring",
+        )
     got = observations.connection.execute("SELECT a, b, bits FROM links ORDER BY a, b").fetchnumpy()
     a, b, bits = got["a"].astype(np.int64), got["b"].astype(np.int64), got["bits"].astype(np.float64)
-    true = owner[a] == owner[b]
+    both = known[a] & known[b]
+    a, b, bits = a[both], b[both], bits[both]
+    true = everyone[a] == everyone[b]
     chance = probability(bits)
     over = bits >= traced.clusters.threshold_bits
     total = true_pairs(owner)
@@ -86,10 +101,10 @@ def measure(observations: Observations, traced: Traced) -> Figures:
     return Figures(
         identities=count,
         true_pairs=total,
-        hard=pairwise(components(count, *traced.hard_pairs), owner),
+        hard=pairwise(components(len(known), *traced.hard_pairs)[known], owner),
         links=agreement(int(true[over].sum()), int(over.sum()), total),
-        pairs=pairwise(traced.clusters.label, owner),
-        b_cubed=b_cubed(traced.clusters.label, owner),
+        pairs=pairwise(traced.clusters.label[known], owner),
+        b_cubed=b_cubed(traced.clusters.label[known], owner),
         auc=auc(bits, true),
         calibration=calibration(chance, true),
         noticeable=calibration(chance[noticed], true[noticed]) if noticed.any() else None,
@@ -103,11 +118,19 @@ def measure(observations: Observations, traced: Traced) -> Figures:
 
 def owners(observations: Observations) -> Integers:
     """Return the owner of each identity, by its number; raise MalformedError if one is not known."""
-    rows = observations.connection.execute("SELECT truth FROM identities ORDER BY id").fetchall()
-    if not rows or any(truth is None for (truth,) in rows):
+    found = known_owners(observations)
+    if not len(found) or (found < 0).any():
         raise MalformedError(
             f"{observations.source.name} does not name the owner of every identity, so nothing can be scored",
             code="trace.truth",
             hint="give a group for each identity, or trace without scoring",
         )
-    return np.unique(np.array([truth for (truth,) in rows]), return_inverse=True)[1].astype(np.int64)
+    return found
+
+
+def known_owners(observations: Observations) -> Integers:
+    """Return the owner of each identity, by its number; -1 where it is not known."""
+    rows = observations.connection.execute("SELECT truth FROM identities ORDER BY id").fetchall()
+    names = sorted({truth for (truth,) in rows if truth is not None})
+    number = {name: place for place, name in enumerate(names)}
+    return np.array([-1 if truth is None else number[truth] for (truth,) in rows], np.int64)

@@ -91,7 +91,12 @@ def auc(scores: Reals, true: Booleans) -> float:
 
 
 def calibration(probability: Reals, true: Booleans, *, bins: int = BINS) -> Calibration:
-    """Return Brier score, ECE and reliability over bins of equal width; `probability` is float64[n], n > 0."""
+    """Return Brier score, ECE and reliability over bins of equal width; `probability` is float64[n].
+
+    Both are nan where n is 0.
+    """
+    if not len(probability):
+        return Calibration(brier=float("nan"), ece=float("nan"), bins=())
     place = np.minimum((probability * bins).astype(np.int64), bins - 1)
     number = np.bincount(place, minlength=bins)
     mean = np.bincount(place, weights=probability, minlength=bins) / np.maximum(number, 1)

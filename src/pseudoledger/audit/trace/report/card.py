@@ -6,9 +6,29 @@ from typing import Literal
 
 import msgspec
 
+from pseudoledger.audit.trace.roles import Columns
+
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all parts."""
+
+
+class Edges(Part, frozen=True, kw_only=True):
+    """The file of edges beside a table."""
+
+    name: str
+    digest: str
+    """SHA-256 of its bytes; hex."""
+
+
+class Reading(Part, frozen=True, kw_only=True):
+    """How a table was read: with it, the file and the seed it is traced again."""
+
+    digest: str
+    """SHA-256 of the bytes of the table's own file; hex."""
+    columns: Columns
+    """What was said of its columns, as the file spells them."""
+    edges: Edges | None
 
 
 class Looked(Part, frozen=True, kw_only=True):
@@ -18,7 +38,8 @@ class Looked(Part, frozen=True, kw_only=True):
     name: str
     """Origin of the ledger, or name of the file."""
     digest: str
-    """Root hash of the tree that was read, or SHA-256 of the file; hex."""
+    """Root hash of the tree that was read; SHA-256 of a table's file, or, where it has edges, that of the digests of both
+    files in hex with a space between; hex."""
     entries: int
     """Size of the tree; rows of the table."""
     blocks: int
@@ -31,7 +52,9 @@ class Looked(Part, frozen=True, kw_only=True):
     """The signed checkpoint of that tree, where the ledger holds it; else ""."""
     first: int
     last: int
-    """Times of the first and last record."""
+    """Times of the first and last record; 0 where they have none."""
+    table: Reading | None
+    """None for a ledger."""
 
 
 class Hub(Part, frozen=True, kw_only=True):
@@ -135,8 +158,12 @@ class SelfTest(Part, frozen=True, kw_only=True):
 
 
 class Scored(Part, frozen=True, kw_only=True):
-    """Agreement with known groups, where the table names them."""
+    """Agreement with known owners, over the identities of which a table names one, among themselves."""
 
+    known: int
+    """Identities with a known owner."""
+    true_pairs: int
+    """Pairs of them that have one owner; without any, recall is 1 because there was nothing to find."""
     precision: float
     recall: float
     f1: float
@@ -144,9 +171,11 @@ class Scored(Part, frozen=True, kw_only=True):
     b_cubed_recall: float
     b_cubed_f1: float
     hard_f1: float
-    auc: float
-    brier: float
-    ece: float
+    auc: float | None
+    """None unless pairs of one owner and of two were compared."""
+    brier: float | None
+    """None, like `ece`, where no pair of them was compared."""
+    ece: float | None
     blocking_recall: float
     reliability: tuple[Bin, ...]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pseudoledger.audit.trace.engine import Engine
-from pseudoledger.audit.trace.evaluate.measure import measure
+from pseudoledger.audit.trace.evaluate.measure import KNOWN_LEAST, measure
 from pseudoledger.audit.trace.evaluate.planted import self_test
 from pseudoledger.audit.trace.evaluate.scores import Calibration
 from pseudoledger.audit.trace.report import card, values
@@ -163,12 +163,13 @@ def self_tested(traced: Traced, seed: int, engine: Engine) -> card.SelfTest | No
 
 
 def scored(traced: Traced) -> card.Scored | None:
-    """Score against known groups, where every identity has one."""
-    known = traced.observations.connection.execute("SELECT count(truth) FROM identities").fetchall()[0][0]
-    if known < traced.observations.count:
+    """Score against known owners; None where fewer than two identities have one."""
+    if traced.observations.known_count < KNOWN_LEAST:
         return None
     found = measure(traced.observations, traced)
     return card.Scored(
+        known=found.identities,
+        true_pairs=found.true_pairs,
         precision=rounded(found.pairs.precision),
         recall=rounded(found.pairs.recall),
         f1=rounded(found.pairs.f1),
@@ -176,12 +177,16 @@ def scored(traced: Traced) -> card.Scored | None:
         b_cubed_recall=rounded(found.b_cubed.recall),
         b_cubed_f1=rounded(found.b_cubed.f1),
         hard_f1=rounded(found.hard.f1),
-        auc=0.0 if np.isnan(found.auc) else rounded(found.auc),
-        brier=rounded(found.calibration.brier),
-        ece=rounded(found.calibration.ece),
+        auc=_some(found.auc),
+        brier=_some(found.calibration.brier),
+        ece=_some(found.calibration.ece),
         blocking_recall=rounded(found.blocking_recall),
         reliability=_bins(found.calibration),
     )
+
+
+def _some(value: float) -> float | None:
+    return None if np.isnan(value) else rounded(value)
 
 
 def _bins(found: Calibration) -> tuple[card.Bin, ...]:

@@ -6,7 +6,7 @@ dossier's, with what only this page needs added.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.resources import files
@@ -16,9 +16,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pseudoledger.audit.trace.report import charts
+from pseudoledger.audit.trace.report.card import Reading
 from pseudoledger.audit.trace.report.values import Cluster, TraceReport
 from pseudoledger.audit.trace.report.verdict import Verdict
 from pseudoledger.audit.trace.report.words import WORDS
+from pseudoledger.audit.trace.roles import GROUP
 
 LANGUAGES = tuple(WORDS)
 TONES = {
@@ -48,6 +50,7 @@ def _environment() -> Environment:
         log2=log2,
         width=charts.WIDTH,
         numbered=_numbered,
+        read_as=_read_as,
     )
     return made
 
@@ -80,6 +83,28 @@ def _speak(language: str, report: TraceReport) -> Callable[..., str]:
         return words[name].format(what=words[report.looked.kind], **parts)
 
     return speak
+
+
+def _read_as(was: Reading, *, scored: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each role of columns, as a word of the page, with its columns; a default that may be missing only if used."""
+    columns = was.columns
+    group = columns.group if scored or columns.group != GROUP else ""
+    for role, names in (
+        ("identity", (columns.identity,)),
+        ("time", (columns.time,)),
+        ("group", (group,)),
+        ("numeric", columns.numeric),
+        ("category", columns.category),
+        ("text", columns.text),
+        ("token", columns.token),
+        ("counterparty", columns.counterparty),
+        ("log", columns.log),
+        ("ignore", columns.ignore),
+        ("reveals", tuple(f"{name}: {word}" for name, word in columns.reveals)),
+        ("edges", () if was.edges is None else (was.edges.name,)),
+    ):
+        if any(names):
+            yield f"role_{role}", names
 
 
 def _numbered(cluster: Cluster) -> str:

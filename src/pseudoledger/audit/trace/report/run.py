@@ -21,7 +21,7 @@ from pseudoledger.audit.trace.beside import scanner_beside
 from pseudoledger.audit.trace.clusters import THRESHOLD_BITS
 from pseudoledger.audit.trace.engine import DUCKDB, Engine
 from pseudoledger.audit.trace.fields import PublishedFields
-from pseudoledger.audit.trace.foreign import Columns, read_observations
+from pseudoledger.audit.trace.foreign import read_observations
 from pseudoledger.audit.trace.hard import CAP
 from pseudoledger.audit.trace.observations import Observations, Resources
 from pseudoledger.audit.trace.observe import observe, observe_all
@@ -38,6 +38,7 @@ from pseudoledger.audit.trace.report.overall import (
     self_tested,
     short_list,
 )
+from pseudoledger.audit.trace.roles import Columns
 from pseudoledger.audit.trace.tracing import Traced, trace
 from pseudoledger.audit.trace.vantage import AUDITOR, PUBLIC, Vantage
 from pseudoledger.errors import MalformedError
@@ -170,6 +171,7 @@ def trace_table(
             checkpoint="",
             first=first,
             last=last,
+            table=_reading(seen, columns, edges),
         )
         return _report([seen], asked, looked, (), (), engine)
 
@@ -268,6 +270,17 @@ def _looked(store: Store, size: int, seen: Observations, note: bytes | None) -> 
         checkpoint=note.decode("utf-8") if note is not None and fits else "",
         first=first,
         last=last,
+        table=None,
+    )
+
+
+def _reading(seen: Observations, columns: Columns, edges: Path | None) -> card.Reading:
+    """Say how a table was read, so that it can be traced again."""
+    table, *rest = seen.source.files
+    return card.Reading(
+        digest=table,
+        columns=columns,
+        edges=None if edges is None else card.Edges(name=edges.name, digest=rest[0]),
     )
 
 

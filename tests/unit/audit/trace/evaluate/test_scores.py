@@ -70,6 +70,13 @@ def test_calibration_by_hand():
     assert [(part.pairs, part.share) for part in found.bins] == [(2, 0.5), (2, 1.0)]
 
 
+def test_calibration_over_no_pair_says_nothing():
+    found = calibration(np.zeros(0), np.zeros(0, bool))
+    assert math.isnan(found.brier)
+    assert math.isnan(found.ece)
+    assert found.bins == ()
+
+
 def test_blocking_recall_and_probability():
     assert blocking_recall(np.array([0, 0]), np.array([1, 3]), OWNER) == pytest.approx(1 / 4)
     assert probability(np.array([0.0, 4.0, -1.0])) == pytest.approx([1 / 2, 16 / 17, 1 / 3])
