@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import unicodedata
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from seeded import COUNT, FIELDS, SOURCE, fill
 
 from pseudoledger.audit.trace.evaluate.world import Seat, World, generate
 from pseudoledger.audit.trace.features import features
+from pseudoledger.audit.trace.foreign import read_observations
 from pseudoledger.audit.trace.observations import Field, FieldKind, Observations
 from pseudoledger.audit.trace.tracing import trace
 from pseudoledger.cli import trace as trace_command
@@ -101,6 +103,24 @@ def test_less_is_seen_and_still_the_same(engine):
         generate(World(seed=2, identities=300), seat) as there,
     ):
         assert_same(trace(here, seed=1, keep_bits=0.0), trace(there, seed=1, keep_bits=0.0, engine=engine))
+
+
+@needs_spark
+def test_times_alone_come_out_the_same(engine, tmp_path):
+    rows = [
+        f"k{key},{(20_500 + day) * 86_400 + key % 9 * 7_200 + day * 61}"
+        for key in range(60)
+        for day in range(20)
+    ]
+    (tmp_path / "times.csv").write_text("\n".join(["identity,time", *rows, ""]))
+    (tmp_path / "ties.csv").write_text("a,b\n" + "".join(f"k{one},k{one + 9}\n" for one in range(12)))
+    with (
+        closing(read_observations(tmp_path / "times.csv", edges=tmp_path / "ties.csv")) as here,
+        closing(read_observations(tmp_path / "times.csv", edges=tmp_path / "ties.csv")) as there,
+    ):
+        one = trace(here, seed=1)
+        assert one.candidates.pairs
+        assert_same(one, trace(there, seed=1, engine=engine))
 
 
 LETTERS = "".join(
