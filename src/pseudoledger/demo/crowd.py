@@ -16,6 +16,7 @@ from itertools import permutations
 from pseudoledger.demo.owners import EVERY_DAY, LESSEES, LESSORS, OWNERS, Dice, Habit, Owner, Tie
 from pseudoledger.demo.spot import BLOCK_SECONDS, CURRENCY, DAY, Order, Step, Stock, order, steps
 from pseudoledger.demo.stage import Stage
+from pseudoledger.statement.kinds.market import ResourceName
 from pseudoledger.statement.values import instant_seconds
 
 OWNERS_FILE = "owners.csv"
@@ -26,7 +27,7 @@ LABELS = ("{0}", "{0}-{1}", "{0}{1}", "{0}.{1}")
 """How accounts are called; it says nothing of their owners."""
 PLACES = (("PT-11", "PT-13"), ("AT-9", "AT-6"), ("IE-D", "IE-CO"), ("EE-37", "EE-79"))
 """Of each lessor: two places."""
-ASKED = {"cpu_core": 21_000, "memory_gib": 3_400, "storage_gib": 160}
+ASKED: dict[ResourceName, int] = {"cpu_core": 21_000, "memory_gib": 3_400, "storage_gib": 160}
 """Price of one unit for an hour, in millionths of a dollar."""
 
 
@@ -133,7 +134,7 @@ def trade(stage: Stage, crowd: Crowd) -> None:
         if owner.tie is Tie.BANK:
             _bank(crowd, owner)
     planned = [step for made in crowd.orders for step in steps(made)]
-    planned.extend(step for owner in LESSEES for step in _ties(stage, crowd, owner))
+    planned.extend(step for owner in LESSEES for step in _ties(crowd, owner))
     first = 0
     for step in sorted(planned, key=lambda step: step.at):
         if first and step.at > first + BLOCK_SECONDS:
@@ -153,7 +154,6 @@ def _plan(dice: Dice, crowd: Crowd, owner: Owner) -> None:
     opens, closes = instant_seconds(OPENS), instant_seconds(CLOSES)
     before = 0
     for place, account in enumerate(owner.accounts):
-        habit = crowd.habits[account]
         follows = owner.tie is Tie.ROTATION and place == 1
         start = before if follows else opens
         span = (closes - opens) // 2 if owner.tie is Tie.ROTATION and place < owner.tied else closes - start
@@ -195,7 +195,7 @@ def _bank(crowd: Crowd, owner: Owner) -> None:
         first.bank_account = f"ZZ00 MADE UP {owner.name.upper()}"
 
 
-def _ties(stage: Stage, crowd: Crowd, owner: Owner) -> Iterator[Step]:
+def _ties(crowd: Crowd, owner: Owner) -> Iterator[Step]:
     """Yield what the first accounts of an owner do in the open."""
     if owner.tie is Tie.ROTATION:
         old, new = owner.accounts[:2]
