@@ -1,4 +1,4 @@
-"""`demo`: a market in three acts on a simulated clock, verified, reviewed, and a copy tampered with."""
+"""`demo`: a market in four acts on a simulated clock, verified, reviewed, and a copy tampered with."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pseudoledger.cli.command import JsonOption, plain
 from pseudoledger.cli.failure import CHECK_FAILED, WrongUse
 from pseudoledger.cli.show import errors, print_json, say
 from pseudoledger.demo.bundled import hand_over
+from pseudoledger.demo.crowd import OWNERS_FILE
 from pseudoledger.demo.ferry import REPORT
 from pseudoledger.demo.papers import INVOICE, TABLES, write_tables
 from pseudoledger.demo.play import play
@@ -34,12 +35,12 @@ def demo(
     ] = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Play a market month, a city's programme and a hall of many owners, with what the rules refuse.
+    """Play a market month, a city's programme, a hall of many owners and a spot market, with what the rules refuse.
 
     Leases, invoices and payments; a voucher, a machine's custody and a dispute; stakes and their split, a
-    sublease, a quota, a dispatch and another ledger's listings. Writes DIR/ledger, DIR/keys (without
-    passphrases, for this demo alone), DIR/isle (the other ledger) and DIR/out. Then it verifies the ledger,
-    shows a tampered copy being caught, and reviews the ledger without and with the disclosures that its
+    sublease, a quota, a dispatch and another ledger's listings; a crowd of accounts of fewer owners, to trace. Writes DIR/ledger, DIR/keys (without
+    passphrases, for this demo alone), DIR/isle (the other ledger) and DIR/out, where owners.csv says who is
+    behind which account of the crowd. Then it verifies the ledger, shows a tampered copy being caught, and reviews the ledger without and with the disclosures that its
     parties have made.
     """
     scenes: list[Scene] = []
@@ -53,7 +54,7 @@ def demo(
     if not as_json:
         say(
             "A market for compute, on a simulated clock: one month, then a city's programme of vouchers, then a"
-            " hall of many owners. Every line is one or more signed statements, or follows from them.\n"
+            " hall of many owners, then a spot market. Every line is one or more signed statements, or follows from them.\n"
         )
     stage = play(directory, seed=seed, tell=tell)
     stage.registrar.close()
@@ -129,6 +130,10 @@ def _tell_files(out: Path, bundle: Path, tables: int) -> None:
     say(f"One lease with its proofs, to hand over: {bundle}; {bundle.with_suffix('.html')} shows it.")
     say(f"The laboratory's invoice as UBL and to print: {out / INVOICE}.xml, {out / INVOICE}.html")
     say(f"Who got which chips and why: {out / REPORT}. Everything as {tables} CSV tables: {out / TABLES}")
+    say(
+        f"Who is behind the accounts of the spot market: {out / OWNERS_FILE}, which is on no ledger."
+        " Compare it with what the trace finds (the last command below)."
+    )
 
 
 def _name_commands(directory: Path) -> None:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pseudoledger.demo import billing, city, ferry, grant, hall, handover, month, neighbour, papers, quarrel
+from pseudoledger.demo import (
+    billing,
+    city,
+    crowd,
+    ferry,
+    grant,
+    hall,
+    handover,
+    month,
+    neighbour,
+    papers,
+    quarrel,
+)
 from pseudoledger.demo.stage import Scene, Stage
 
 START = "2026-03-01T08:00:00Z"
@@ -42,6 +54,7 @@ def play(directory: Path, *, seed: int, tell: Callable[[Scene], None]) -> Stage:
     billing.commission(stage, market, issued)
     _second_act(stage, market)
     _third_act(stage)
+    _fourth_act(stage)
     return stage
 
 
@@ -90,3 +103,14 @@ def _third_act(stage: Stage) -> None:
     ferry.divide(stage)
     stage.until("2026-07-23T09:00:00Z")
     neighbour.federate(stage, neighbour.publish(stage))
+
+
+def _fourth_act(stage: Stage) -> None:
+    """A crowd of accounts on a spot market, of fewer owners."""
+    stage.until("2026-07-24T00:00:00Z")
+    many = crowd.Crowd()
+    crowd.declare(stage, many)
+    crowd.offer(stage, many)
+    crowd.trade(stage, many)
+    crowd.disclose(stage, many)
+    crowd.write_owners(stage)

@@ -64,6 +64,7 @@ class Stage:
     handed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Disclosures that were handed to the auditor, by statement."""
     _drawn: int = 0
+    _waiting: list[bytes] = field(default_factory=list)
     _registrar: Registrar | None = None
     _signers: dict[str, Signer] = field(default_factory=dict)
 
@@ -181,6 +182,22 @@ class Stage:
             self.note(who, says)
         self.now += 60
         return answer.id
+
+    def write(self, who: str, tree: dict[str, Any], sub: str | None = None) -> str:
+        """Sign a statement that `deliver` registers, together with others; return its id."""
+        signed = self._seal(who, tree, sub)
+        ref = envelope.decode(signed.raw).id
+        if signed.disclosures:
+            self.kept[ref] = signed
+        self._waiting.append(signed.raw)
+        return ref
+
+    def deliver(self) -> None:
+        """Register what was written, in one block; raise RegistrationRefused for the first that is refused."""
+        waiting, self._waiting = self._waiting, []
+        for answer in self.registrar.register(waiting):
+            if isinstance(answer, Refused):
+                raise RegistrationRefused(answer.findings)
 
     def refused(self, who: str, tree: dict[str, Any], sub: str | None = None, *, says: str) -> None:
         """Register a statement that the ledger has to refuse, and show why it does."""

@@ -1,12 +1,21 @@
 """The demo: it tells what the issue of a market is, refuses what it should, and repeats itself exactly."""
 
 import contextlib
+import csv
 import json
 import re
 import shlex
+from collections import Counter
 from hashlib import sha256
+from itertools import combinations
 from pathlib import Path
 
+import pytest
+
+from pseudoledger.audit.review import sight
+from pseudoledger.audit.trace.observe import observe_all
+from pseudoledger.audit.trace.tracing import trace
+from pseudoledger.audit.trace.vantage import AUDITOR, PUBLIC
 from pseudoledger.cli.disclosure_file import read_disclosures
 from pseudoledger.cli.main import run
 from pseudoledger.contract.custody import custody_chain
@@ -19,6 +28,7 @@ from pseudoledger.demo import neighbour
 from pseudoledger.demo.city import NAME
 from pseudoledger.demo.play import play
 from pseudoledger.ledger.store import Store
+from pseudoledger.statement import envelope
 
 
 def played(directory, seed):
@@ -140,6 +150,52 @@ def test_the_dispatch_and_the_foreign_board_are_there_to_look_at(tmp_path, capsy
         assert store.entry_by_id(foreign[0]["id"]) is None, "what is foreign is on no ledger of ours"
 
 
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory):
+    """The demo, and who is behind the accounts of its fourth act."""
+    directory = tmp_path_factory.mktemp("crowd") / "demo"
+    played(directory, 1)
+    with (directory / "out" / "owners.csv").open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    assert head == ["identity", "owner"]
+    return directory, dict(rows)
+
+
+def test_the_fourth_act_has_a_crowd_of_fewer_owners(crowd):
+    directory, owner_of = crowd
+    accounts = Counter(owner_of.values())
+    assert (len(owner_of), len(accounts)) == (42, 18)
+    raws, _ = entries(directory)
+    rows = [(envelope.decode(raw).iss, kind) for raw, kind in zip(raws, map(_typed, raws), strict=True)]
+    acts = Counter(who for who, _ in rows if who in owner_of)
+    assert set(acts) == set(owner_of), "everybody acts"
+    assert min(acts.values()) >= 20, "often enough to be split in two"
+    story = {entry.who for entry in played(directory.parent / "again", 1)[0].scenes[-3:]}
+    assert story == {"everybody"}, "the crowd fills three lines of the story"
+
+
+def test_what_a_trace_joins_of_the_crowd_is_of_one_owner(crowd):
+    directory, owner_of = crowd
+    disclosures = sight.read_disclosures([directory / "out" / "disclosures"])
+    public, auditor = observe_all(
+        directory / "ledger", (PUBLIC, AUDITOR), disclosures=disclosures, verified=True
+    )
+    with public.observations, auditor.observations as seen:
+        by_all, found = trace(public.observations, seed=1), trace(seen, seed=1)
+        names = seen.names()
+        label = dict(zip(names, found.clusters.label.tolist(), strict=True))
+        assert found.model.learnt
+        assert len(found.hard_pairs[0]) >= len(by_all.hard_pairs[0]) + 6, "disclosures join some"
+        joined = [
+            owner_of[a] == owner_of[b] for a, b in combinations(sorted(owner_of), 2) if label[a] == label[b]
+        ]
+        alone = [name for name in owner_of if list(label.values()).count(label[name]) == 1]
+    true = sum(count * (count - 1) // 2 for count in Counter(owner_of.values()).values())
+    assert sum(joined) / len(joined) >= 0.9
+    assert sum(joined) / true >= 0.6
+    assert len(alone) >= 8, "the careful cannot be told apart"
+
+
 def test_the_invoice_leaves_the_ledger_and_adds_up(tmp_path, capsys):
     directory = tmp_path / "demo"
     played(directory, 1)
@@ -170,7 +226,7 @@ def test_the_review_raises_every_severity_and_a_disclosure_answers_some_of_it(tm
     assert [path.name for path in opened] == [
         f"{read_disclosures(path).statement}.disclosures.json" for path in opened
     ]
-    assert len(opened) == 2
+    assert len(opened) == 12, "two of the laboratory, ten of the crowd"
     pages = [Path(one["html"]).read_text(encoding="utf-8") for one in said]
     assert NAME not in pages[0], "a sealed name stands on no page that no disclosure was given to"
     assert NAME in pages[1]

@@ -495,8 +495,8 @@ def test_a_name_from_a_table_cannot_break_out_of_the_page(scored):
 
 def test_bars_of_a_waterfall_touch(scored):
     link = next(link for one in scored.identities for link in one.links)
-    drawn = charts.waterfall(link.bars, 4.0)
-    assert len(drawn.blocks) == len(link.bars)
+    drawn = charts.waterfall(link.bars, 4.0, rest="the rest")
+    assert len(drawn.blocks) == min(len(link.bars), charts.BARS_MAX + 2)
     for before, after in zip(drawn.blocks, drawn.blocks[1:], strict=False):
         ends = {round(before.x, 1), round(before.x + before.width, 1)}
         assert any(abs(edge - end) <= 1.2 for end in ends for edge in (after.x, after.x + after.width)), (

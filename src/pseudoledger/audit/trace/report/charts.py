@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, pi, sin
 
+import msgspec
+
 from pseudoledger.audit.trace.report.card import Bin
 from pseudoledger.audit.trace.report.values import Bar, Cluster, Moment
 
 WIDTH = 640
 ROW = 22
 DAY = 86_400
+BARS_MAX = 16
+"""Bars of a link that are drawn one by one, the prior included; the table beside has all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +96,9 @@ class Point:
     radius: float
 
 
-def waterfall(bars: Sequence[Bar], threshold: float) -> Waterfall:
-    """Lay out the bars of a link, the sum along, one row each."""
+def waterfall(bars: Sequence[Bar], threshold: float, *, rest: str) -> Waterfall:
+    """Lay out the bars of a link, the sum along, one row each; the lightest share one that is labelled `rest`."""
+    bars = _heaviest(bars, rest)
     sums = [0.0, threshold, *(bar.after for bar in bars)]
     low, high = min(sums), max(sums)
     scale = (WIDTH - 20) / max(high - low, 1e-9)
@@ -121,6 +126,15 @@ def waterfall(bars: Sequence[Bar], threshold: float) -> Waterfall:
         )
         before = bar.after
     return Waterfall(blocks=tuple(blocks), height=len(bars) * ROW, zero=place(0.0), line=place(threshold))
+
+
+def _heaviest(bars: Sequence[Bar], rest: str) -> Sequence[Bar]:
+    """Keep the bars that come first, which are the heaviest, and the last, and sum up what is between them."""
+    if len(bars) <= BARS_MAX + 2:
+        return bars
+    light = bars[BARS_MAX:-1]
+    together = msgspec.structs.replace(light[-1], label=rest, bits=light[-1].after - bars[BARS_MAX - 1].after)
+    return (*bars[:BARS_MAX], together, bars[-1])
 
 
 def graph(cluster: Cluster, own: str) -> Graph:
