@@ -40,7 +40,7 @@ WeighOption = Annotated[
     typer.Option(
         "--weigh",
         min=0,
-        help="Work out, for the first N opened statements, what each has told: a trace more for each."
+        help="Work out, for the first N opened statements, what each has told: a reading more for each."
         " As many as are quick without.",
         metavar="N",
     ),

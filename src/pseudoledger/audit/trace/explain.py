@@ -89,12 +89,13 @@ class Explainer:
         self._seen = observations
         self._features = features
         self._model = model
+        self._last: tuple[tuple[int, int], tuple[Bar, ...]] | None = None
+        self._cited: dict[tuple[int, str, tuple[str, ...]], tuple[int, ...]] = {}
 
     def explain(self, a: int, b: int) -> Waterfall:
         """Return the waterfall of a pair, in either order; raise MalformedError for an unknown or equal id."""
         a, b = self._pair(a, b)
-        found = [self._bar(item, a, b) for item in self._model.comparisons]
-        found.sort(key=lambda bar: (-abs(round(bar.bits, ROUND)), bar.name))
+        found = sorted(self._bars(a, b), key=lambda bar: (-abs(round(bar.bits, ROUND)), bar.name))
         bars, total = [self._prior()], self._model.prior_bits
         for bar in found:
             bars.append(replace(bar, before=total, after=total + bar.bits))
@@ -108,9 +109,7 @@ class Explainer:
         """Return what speaks against the pair, the unweighed first; raise MalformedError as `explain` does."""
         a, b = self._pair(a, b)
         found = [*self._facing(a, b), *self._simultaneous(a, b), *self._far(a, b)]
-        bars = sorted(
-            (self._bar(item, a, b) for item in self._model.comparisons), key=lambda bar: (bar.bits, bar.name)
-        )
+        bars = sorted(self._bars(a, b), key=lambda bar: (bar.bits, bar.name))
         found.extend(
             Against(
                 kind="habit",
@@ -139,6 +138,12 @@ class Explainer:
         others = self._features.count - 1
         words = f"before any evidence, of {others} others {others * self._model.prior:.2g} are expected to be the same party"
         return _plain(PRIOR, words, 0.0, self._model.prior_bits)
+
+    def _bars(self, a: int, b: int) -> tuple[Bar, ...]:
+        """Return a bar of each comparison; those of the last pair are kept, as both sides of a link ask for them."""
+        if self._last is None or self._last[0] != (a, b):
+            self._last = (a, b), tuple(self._bar(item, a, b) for item in self._model.comparisons)
+        return self._last[1]
 
     def _bar(self, item: TrainedComparison, a: int, b: int) -> Bar:
         comparison = item.comparison
@@ -181,11 +186,14 @@ class Explainer:
             # Of a pattern the first texts are cited, whatever their own pattern.
             if kind is FieldKind.TEXT and shared and "_pattern" not in feature.name:
                 condition, values = f"list_bool_or([contains(lower({column}), w) FOR w IN ?])", [list(shared)]
-        rows = self._seen.connection.execute(
-            f"SELECT DISTINCT ref FROM records WHERE id = ? AND {condition} ORDER BY ref LIMIT {CITED}",
-            [identity, *values],
-        ).fetchall()
-        return tuple(ref for (ref,) in rows)
+        key = identity, condition, tuple(shared) if values else ()
+        if key not in self._cited:
+            rows = self._seen.connection.execute(
+                f"SELECT DISTINCT ref FROM records WHERE id = ? AND {condition} ORDER BY ref LIMIT {CITED}",
+                [identity, *values],
+            ).fetchall()
+            self._cited[key] = tuple(ref for (ref,) in rows)
+        return self._cited[key]
 
     def _facing(self, a: int, b: int) -> list[Against]:
         rows = self._seen.connection.execute(

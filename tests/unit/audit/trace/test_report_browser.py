@@ -71,8 +71,8 @@ def test_a_page_opens_from_a_file_at_every_width(tab, pages, language):
         tab.set_viewport_size({"width": width, "height": 900})
         assert tab.locator("main").bounding_box()["width"] <= width, "nothing sticks out"
     assert tab.locator("h1").count() == 1
-    assert tab.locator("article.card").count() == 12
-    assert tab.locator("svg[role=img]").count() > 12
+    assert tab.locator("article.card").count() == 8
+    assert tab.locator("svg[role=img]").count() > 8
     assert tab.locator("svg[role=img]:not([aria-label])").count() == 0
 
 

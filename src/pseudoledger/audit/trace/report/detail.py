@@ -326,17 +326,6 @@ class Details:
         )
 
 
-def entropies(place: Place, names: Sequence[str]) -> dict[str, float]:
-    """Return H in bits, seen from a place, of those of some identities that are seen there."""
-    known = {name: identity for identity, name in enumerate(place.names)}
-    return {name: _entropy(place, known[name]) for name in names if name in known}
-
-
-def _entropy(place: Place, identity: int) -> float:
-    bits = place.scanner.scan(identity)
-    return anon.measures(anon.posterior(anon.tally(bits)), identities=place.scanner.count).entropy_bits
-
-
 def measured(found: anon.Measures) -> values.Measures:
     """Return the figures as the report keeps them."""
     return values.Measures(

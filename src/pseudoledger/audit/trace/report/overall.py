@@ -24,8 +24,10 @@ LISTED_MAX = 100_000
 """Identities that are listed in a line."""
 HUBS_MAX = 100
 """Hubs that are listed."""
-SHOWN = 12
+SHOWN = 8
 """Identities shown in full where none is asked for."""
+OF_EACH = 2
+"""Of these, of each verdict at least, where there are as many."""
 
 
 def figures_of(place: Place, seed: int) -> Figures | Estimate:
@@ -70,10 +72,23 @@ def short_list(place: Place, figures: Figures) -> tuple[values.Short, ...]:
 
 
 def furthest(short: Sequence[values.Short]) -> tuple[str, ...]:
-    """Return the identities that are traced furthest: by verdict, then by H, ties by name."""
+    """Return the identities that are traced furthest, one of a cluster, and of each verdict some.
+
+    In the order of verdicts, then of H, ties by name.
+    """
     rank = {one.value: place for place, one in enumerate(Verdict)}
     ordered = sorted(short, key=lambda one: (rank[one.verdict], one.entropy_bits, one.name))
-    return tuple(one.name for one in ordered[:SHOWN])
+    leading: dict[str, values.Short] = {}
+    for one in ordered:
+        leading.setdefault(one.cluster, one)
+    seen: Counter[str] = Counter()
+    of_each = []
+    for one in leading.values():
+        seen[one.verdict] += 1
+        if seen[one.verdict] <= OF_EACH:
+            of_each.append(one)
+    shown = list(dict.fromkeys([*of_each, *leading.values(), *ordered]))[:SHOWN]
+    return tuple(one.name for one in ordered if one in shown)
 
 
 def looker(place: Place, found: Figures | Estimate) -> card.Looker:

@@ -65,7 +65,10 @@ def to_html(report: TraceReport, language: str = "en") -> bytes:
         )
     )
     page = _environment().get_template("trace.html")
+    labels = {one.name: one.label for one in report.all} | {one.name: one.label for one in report.identities}
     text = page.render(
+        labels=labels,
+        called=lambda name: _called(name, labels.get(name, "")),
         report=report,
         main=report.vantages[-1],
         language=language,
@@ -130,6 +133,12 @@ def _percent(value: float) -> str:
     if 0 < value < 0.001:
         return "< 0.1 %"
     return f"{100 * value:.1f} %" if value < 0.1 else f"{100 * value:.0f} %"
+
+
+def _called(name: str, label: str) -> str:
+    """Return what an identity calls itself, and its short name, both apart from the direction of words around them."""
+    short = f"\u2066{_short(name)}\u2069"
+    return f"\u2068{label}\u2069 {short}" if label else short
 
 
 def _short(name: str) -> str:

@@ -27,7 +27,7 @@ from pseudoledger.audit.trace.observations import Observations, Resources
 from pseudoledger.audit.trace.observe import observe, observe_all
 from pseudoledger.audit.trace.report import card, values
 from pseudoledger.audit.trace.report.cite import cited, refs_of
-from pseudoledger.audit.trace.report.detail import Details, Place, entropies
+from pseudoledger.audit.trace.report.detail import Details, Place
 from pseudoledger.audit.trace.report.overall import (
     LISTED_MAX,
     figures_of,
@@ -38,6 +38,7 @@ from pseudoledger.audit.trace.report.overall import (
     self_tested,
     short_list,
 )
+from pseudoledger.audit.trace.report.told import entropies
 from pseudoledger.audit.trace.roles import Columns
 from pseudoledger.audit.trace.tracing import Traced, trace
 from pseudoledger.audit.trace.vantage import AUDITOR, PUBLIC, Vantage
@@ -204,9 +205,7 @@ def _report(  # noqa: PLR0917 - one step of both
     figures = [figures_of(place, asked.seed) for place in places]
     short = short_list(places[-1], plain(figures[-1]))
     chosen = (asked.identities or furthest(short))[:ASKED_MAX]
-    hidden = [
-        (statement, entropies(_place(traced(one), main, asked.seed), chosen)) for statement, one in without
-    ]
+    hidden = [(statement, entropies(one, main, chosen, cap=asked.cap)) for statement, one in without]
     details = Details(places, hidden)
     return values.TraceReport(
         looked=looked,
