@@ -3,8 +3,10 @@
 import shutil
 import sqlite3
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from pseudoledger.bench.workload import Load, _signer
 from pseudoledger.contract.ruleset import newest, newest_tables
@@ -164,7 +166,9 @@ def publish_by_hand(directory, batches, *, origin="forged.example/one", times=No
         note = format_note(sign_checkpoint(LEDGER, origin, index + 1, head.root))
         rows.append(row(index, raw))
         store.append(Batch(entries=rows, hashes=hashes, block=block_row, things=[], checkpoint=note))
-        link = replace(link, height=block.height, previous=rows[-1].id, time_ms=time_ms, size=index + 1)
+        link = msgspec.structs.replace(
+            link, height=block.height, previous=rows[-1].id, time_ms=time_ms, size=index + 1
+        )
     if index_row is not None:
         store._db.execute("PRAGMA writable_schema = ON")
         store._db.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", index_row)

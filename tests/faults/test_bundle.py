@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -442,7 +443,7 @@ def forge(batches, lease, *, keys, tweak=None, end=None):
         raw = envelope.sign(keys(number), block, sub=origin, aud=first.id, iat=iat)
         frontier.append(hash_leaf(raw))
         raws.append(raw)
-        link = replace(
+        link = msgspec.structs.replace(
             link, height=block.height, previous=envelope.decode(raw).id, time_ms=time_ms, size=len(raws)
         )
     raws += end or []

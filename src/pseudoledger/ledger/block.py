@@ -7,8 +7,7 @@ block, and no rule ever saw another time than the one on record.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import orjson
 
 from pseudoledger.errors import InconsistentCheckpoint
@@ -17,8 +16,7 @@ from pseudoledger.statement.kinds.ledger import BlockSealed
 from pseudoledger.statement.values import block_time_ms, format_block_time
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the next block has to fit: the block before, and who signs."""
 
     ledger_id: str

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
+
 from pseudoledger.errors import InvalidProof, InvalidSignature, MalformedError
 from pseudoledger.identity import keys
 from pseudoledger.ledger.cbor import (
@@ -46,8 +48,7 @@ _INCLUSION = b"\xa1\x19\x01\x8c\xa1\x20\x81"  # {396: {-1: [
 _CONSISTENCY = b"\xa1\x19\x01\x8c\xa1\x21\x81"  # {396: {-2: [
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedHead:
+class SignedHead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A tree head and the ledger's signature over it, from which every receipt of this tree is built."""
 
     ledger: str

@@ -12,9 +12,10 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from pseudoledger.errors import StoreBusy, StoreCorrupt, StoreError
 from pseudoledger.ledger.database import DATABASE, existing, explained, open_readonly, open_writable
@@ -29,8 +30,7 @@ _IDS_MAX = 500
 """Most ids asked for in one query."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryRow:
+class EntryRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One entry as it is stored."""
 
     index: int
@@ -40,8 +40,7 @@ class EntryRow:
     issuer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockRow:
+class BlockRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is kept of a block: where it stands, its time, and the signed head that ends with it.
 
     A mirror knows the heads that it was given: the signature is empty where it has none.
@@ -65,8 +64,7 @@ class BlockRow:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one block adds; stored in one transaction or not at all."""
 
     entries: Sequence[EntryRow]

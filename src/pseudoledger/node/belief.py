@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.ruleset import CannotJudge, Court
@@ -190,7 +192,7 @@ class Believer:
         state = self.state
         if block is None or state is None or block.index + 1 != said.tree_size:
             return False
-        head = replace(block, signature=said.signature).head(state.origin)
+        head = msgspec.structs.replace(block, signature=said.signature).head(state.origin)
         verify_head(head)
         self.store.keep_head(block.index, said.signature)
         return True
@@ -246,7 +248,7 @@ class Believer:
         """Store the blocks judged; one with a statement that is stored already is not stored, by the index of ids."""
         *before, last = pending.batches
         try:
-            self.store.append(*before, replace(last, things=self._book.changes()))
+            self.store.append(*before, msgspec.structs.replace(last, things=self._book.changes()))
         except StoreCorrupt:
             known = self.store.known(list(pending.ids))
             if not known:

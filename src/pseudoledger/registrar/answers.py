@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from pseudoledger.errors import Finding, StoreError
 from pseudoledger.ledger.receipt import build
 from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tree import inclusion_proof
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registered:
+class Registered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A statement that stands on the ledger; `known` if it did before this call."""
 
     id: str

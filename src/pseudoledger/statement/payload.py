@@ -82,7 +82,7 @@ def read_fields(kind: Kind, raw: bytes) -> Payload:
         payload = kind.model.__pydantic_validator__.validate_json(raw)
     except ValidationError as error:
         raise _field_errors(error, kind.name) from None
-    if ("sd_alg" in kind.model.model_fields) and (payload.sd_alg is not None) != (b'"_sd":[' in raw):
+    if ("sd_alg" in kind.model.__pydantic_fields__) and (payload.sd_alg is not None) != (b'"_sd":[' in raw):
         raise MalformedError(
             "_sd_alg stands at the top level if and only if a field is sealed",
             code="payload.field",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+
+import msgspec
 
 from pseudoledger.audit.verifier.entries import CHUNK, Chunk, Mark, wrong_hash
 from pseudoledger.audit.verifier.report import Fault, at_entry
@@ -118,7 +119,7 @@ class Chain:
         self._warn_of_late(previous.size, mark.index, time_ms // 1000)
         if link.ledger_key != previous.ledger_key:
             self.retired.append((previous.ledger_key, previous.size))
-        self.link = replace(
+        self.link = msgspec.structs.replace(
             link, height=block.height, previous=mark.statement.id, time_ms=time_ms, size=mark.index + 1
         )
         return block if reliable else None
@@ -135,7 +136,7 @@ class Chain:
         if self._pending_key is None:
             return self.link
         key, self._pending_key = self._pending_key, None
-        return replace(self.link, ledger_key=key)
+        return msgspec.structs.replace(self.link, ledger_key=key)
 
     def _root(self, size: int, subtrees: Sequence[bytes]) -> bytes:
         """Return the root over the chunks before this one and some subtrees of this one."""
