@@ -7,23 +7,25 @@ import multiprocessing
 import resource
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 from splink import DuckDBAPI
 
-from pseudoledger.audit.trace.anonymity import anonymity
-from pseudoledger.audit.trace.beside import scanner_beside, scanner_of
+from pseudoledger.audit.trace.beside import scanner_beside
 from pseudoledger.audit.trace.clusters import THRESHOLD_BITS, components
 from pseudoledger.audit.trace.evaluate.world import Seat, World, generate
 from pseudoledger.audit.trace.matrix import View, vantage_matrix
 from pseudoledger.audit.trace.model import linker
-from pseudoledger.audit.trace.observations import Resources
+from pseudoledger.audit.trace.report.page import LANGUAGES, to_html
+from pseudoledger.audit.trace.report.run import Asked, trace_table
+from pseudoledger.audit.trace.report.values import to_json
+from pseudoledger.audit.trace.roles import Columns
 from pseudoledger.audit.trace.tracing import Traced, trace
-from pseudoledger.audit.trace.whole import estimate, exact_figures, links_of
+from pseudoledger.audit.trace.whole import exact_figures
 from pseudoledger.bench.measure import Figure, at_most
 
 ASKED = 50
@@ -115,16 +117,14 @@ def _by_networkx(count: int, a: list[int], b: list[int], clusters: int) -> Figur
 
 
 def _whole(directory: Path, identities: int) -> Iterator[Figure]:
-    """Trace a large world in a process of its own, so that its memory can be told; once more with 1 GB for DuckDB."""
+    """Trace a large world as a table, to the pages of its report, in a process of its own, so that its memory can be told.
+
+    Once more with 1 GB for DuckDB.
+    """
+    table = directory / "world.parquet"
+    _alone(_write, identities, str(table))
     for limit in ("", "1GB"):
-        ours, theirs = multiprocessing.Pipe()
-        child = multiprocessing.get_context("spawn").Process(
-            target=_large, args=(theirs, identities, limit, str(directory))
-        )
-        child.start()
-        theirs.close()
-        seconds, peak, deviation = ours.recv()
-        child.join()
+        seconds, peak, deviation = _alone(_large, str(table), limit)
         under = f", DuckDB within {limit}" if limit else ""
         name = f"{identities:,} pseudonyms, {10 * identities:,} records{under}"
         yield at_most(f"{name}: whole run", seconds, "s", 90 * identities / 100_000)
@@ -132,19 +132,30 @@ def _whole(directory: Path, identities: int) -> Iterator[Figure]:
         yield Figure(name=f"{name}: H off by (median of a sample)", value=deviation, unit="bits")
 
 
-def _large(line: Connection[object, object], identities: int, limit: str, directory: str) -> None:
-    resources = Resources(memory_limit=limit, folder=Path(directory))
-    with generate(World(seed=1, identities=identities), Seat.AUDITOR, resources=resources) as seen:
-        start = time.perf_counter()
-        traced = trace(seen, seed=1)
-        got = traced.features.connection.execute(
-            "SELECT a, b, raw_bits FROM links ORDER BY a, b"
-        ).fetchnumpy()
-        scanner = scanner_of(traced)
-        found = estimate(scanner, links_of(scanner, got["a"], got["b"], got["raw_bits"]), seed=1)
-        anonymity(0, scanner.scan(0), identities=identities)
-        seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    deviation = next(one.median_abs for one in found.deviations if one.name == "entropy_bits")
-    line.send((seconds, peak, deviation))
-    line.close()
+def _alone(work: Callable[..., tuple[float, ...]], *values: object) -> tuple[float, ...]:
+    """Do something in a process of its own, and return what it says."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *values).result()
+
+
+def _write(identities: int, table: str) -> tuple[float, ...]:
+    with generate(World(seed=1, identities=identities), Seat.AUDITOR) as seen:
+        seen.connection.execute(
+            f"""COPY (SELECT i.name AS identity, to_timestamp("at")::TIMESTAMP AS time,
+                r.* EXCLUDE (id, "at", ref), t.account FROM records r JOIN identities i USING (id)
+                LEFT JOIN (SELECT id, min(value) AS account FROM tokens WHERE kind = 'payment_account' GROUP BY id) t
+                USING (id) ORDER BY r.id, "at") TO '{table}'"""  # noqa: S608 - a path of ours
+        )
+    return ()
+
+
+def _large(table: str, limit: str) -> tuple[float, ...]:
+    """Return seconds, peak memory in KiB, and how far the estimate of H is off."""
+    start = time.perf_counter()
+    columns = Columns(token=("account",), counterparty=("counterparty",))
+    report = trace_table(Path(table), Asked(cap=8, memory_limit=limit), columns=columns)
+    to_json(report)
+    for language in LANGUAGES:
+        to_html(report, language)
+    seconds = time.perf_counter() - start
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, report.vantages[-1].deviation_bits

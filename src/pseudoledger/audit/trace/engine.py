@@ -20,6 +20,8 @@ import numpy.typing as npt
 from splink import DuckDBAPI
 from splink.internals.database_api import DatabaseAPI
 
+from pseudoledger.identity.keys import cores
+
 Columns: TypeAlias = dict[str, npt.NDArray[Any]]
 
 
@@ -56,6 +58,9 @@ class Work(Protocol):
 
     def splink(self) -> DatabaseAPI[Any]:
         """Return what Splink works on: a database in which the tables that were shared have their names."""
+
+    def on_all_cores(self) -> AbstractContextManager[None]:
+        """Let queries use all cores meanwhile: those alone whose rows and order do not depend on how many there are."""
 
 
 class Engine(Protocol):
@@ -106,6 +111,16 @@ class DuckWork:
     def splink(self) -> DatabaseAPI[Any]:
         """Return Splink's backend for DuckDB."""
         return DuckDBAPI(connection=self.connection)
+
+    @contextmanager
+    def on_all_cores(self) -> Iterator[None]:
+        """Give DuckDB a thread for each core, and afterwards as many as before."""
+        ((before,),) = self.connection.execute("SELECT current_setting('threads')").fetchall()
+        self.connection.execute(f"SET threads = {max(int(before), cores())}")
+        try:
+            yield
+        finally:
+            self.connection.execute(f"SET threads = {before}")
 
 
 class DuckEngine:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from splink import Linker
 
-from pseudoledger.audit.trace.features import Features
+from pseudoledger.audit.trace.features import Features, Integers
 from pseudoledger.audit.trace.model import ROUND, TrainedModel, linker
 
 CHUNK = 500_000
@@ -44,8 +44,9 @@ def predict(
     if scored and model.comparisons:
         linking = linker(features, tuple(item.comparison for item in model.comparisons), model, features.work)
         step = chunk * features.work.chunk_factor
-        for start in range(0, scored, step):
-            _chunk(features, model, linking, start, min(start + step, scored), keep_bits)
+        with features.work.on_all_cores():
+            for start in range(0, scored, step):
+                _chunk(features, model, linking, start, min(start + step, scored), keep_bits)
     elif scored and (keep_bits is None or model.prior_bits >= keep_bits):
         connection.execute(
             "INSERT INTO links SELECT a, b, 0, $bits FROM candidates ORDER BY a, b",
@@ -53,6 +54,45 @@ def predict(
         )
     row = connection.execute("SELECT count(*) FROM links").fetchall()
     return Links(scored=scored, kept=int(row[0][0]))
+
+
+def predict_around(
+    features: Features, model: TrainedModel, ids: Integers, *, component: Integers, threshold_bits: float
+) -> Links:
+    """Score as `predict` does, but only what says who is in one cluster with some identities, and all pairs with these.
+
+    From the identities on, pairs with everybody who is joined to those before, by `threshold_bits` or by evidence
+    (`component`, int64[N]). The table `candidates` is used up.
+    """
+    connection = features.connection
+    connection.execute(
+        """CREATE OR REPLACE TABLE open_candidates AS FROM candidates;
+        CREATE OR REPLACE TABLE near_links(a INTEGER, b INTEGER, raw_bits DOUBLE, bits DOUBLE)"""
+    )
+    near = np.zeros(features.count, np.bool_)
+    front = np.unique(ids)
+    scored = 0
+    while front.size:
+        near[front] = True
+        connection.register("front", pa.table({"id": front.astype(np.int32)}))
+        connection.execute(
+            """CREATE OR REPLACE TABLE candidates AS SELECT a, b FROM open_candidates
+            WHERE a IN (FROM front) OR b IN (FROM front) ORDER BY a, b;
+            DELETE FROM open_candidates WHERE a IN (FROM front) OR b IN (FROM front)"""
+        )
+        connection.unregister("front")
+        scored += predict(features, model).scored
+        connection.execute("INSERT INTO near_links FROM links")
+        joined = connection.execute(
+            "SELECT a, b FROM links WHERE bits >= $bits", {"bits": threshold_bits}
+        ).fetchnumpy()
+        reached = np.isin(component, component[front])
+        reached[joined["a"]] = reached[joined["b"]] = True
+        front = np.flatnonzero(reached & ~near)
+    connection.execute(
+        "CREATE OR REPLACE TABLE links AS FROM near_links ORDER BY a, b; DROP TABLE near_links; DROP TABLE open_candidates"
+    )
+    return Links(scored=scored, kept=scored)
 
 
 def _chunk(  # noqa: PLR0917 - one step of `predict`

@@ -12,6 +12,8 @@ few bytes as hold them, since scans from several vantage points wait for memory 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +33,7 @@ from pseudoledger.audit.trace.features import (
 )
 from pseudoledger.audit.trace.model import ROUND, TrainedComparison, TrainedModel
 from pseudoledger.errors import MalformedError
+from pseudoledger.identity.keys import cores
 
 Bands = npt.NDArray[np.uint8]
 
@@ -86,6 +89,14 @@ class Scanner:
         bits = np.asarray(steps / STEP, np.float64)
         bits[identity] = -np.inf
         return bits
+
+    def scans(self, identities: Sequence[int]) -> Iterator[Reals]:
+        """Yield what `scan` returns for each of some identities, in their order, worked out on all cores."""
+        workers = cores()
+        with ThreadPoolExecutor(workers) as pool:
+            # A few at a time: what waits to be taken is as long as there are identities.
+            for start in range(0, len(identities), 2 * workers):
+                yield from pool.map(self.scan, identities[start : start + 2 * workers])
 
     def steps(self, identity: int) -> Steps:
         """Return the same bits in steps of 10^-6, int32[N]; itself `NEVER`."""

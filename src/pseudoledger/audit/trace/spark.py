@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,10 @@ class SparkWork:
         return SparkAPI(  # type: ignore[no-untyped-call]
             spark_session=self._session, break_lineage_method="persist", register_udfs_automatically=False
         )
+
+    def on_all_cores(self) -> AbstractContextManager[None]:
+        """Do nothing: how many work is a matter of the cluster."""
+        return nullcontext()
 
     def _columns(self, table: str) -> str:
         """Name the columns; arrays of a fixed length as lists, since DuckDB writes those that are NULL out of place."""

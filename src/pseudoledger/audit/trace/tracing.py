@@ -22,7 +22,7 @@ from pseudoledger.audit.trace.features import Features, Integers, features
 from pseudoledger.audit.trace.hard import CAP, HardLinks, HardPair, hard_links
 from pseudoledger.audit.trace.model import TrainedModel, train
 from pseudoledger.audit.trace.observations import Observations
-from pseudoledger.audit.trace.predict import Links, predict
+from pseudoledger.audit.trace.predict import Links, predict, predict_around
 
 LEARN_HELD = 3
 """Identities that may hold a value for its pairs to be learnt from."""
@@ -50,10 +50,12 @@ def trace(
     threshold_bits: float = THRESHOLD_BITS,
     cap: int = CAP,
     keep_bits: float | None = None,
+    around: Integers | None = None,
     engine: Engine = DUCKDB,
 ) -> Traced:
     """Trace all identities of some observations; links of `keep_bits` and more are kept, all without.
 
+    With `around` the clusters of these identities are found, and all links of theirs; those of others may be missing.
     The engine makes features, candidates and links; the model is learnt on DuckDB whatever it is.
     """
     hard = hard_links(observations, cap=cap)
@@ -62,7 +64,12 @@ def trace(
         found = features(observations, work)
         made = candidates(found)
         model = train(found, comparisons(found, seed=seed), hard=_surest(hard), seed=seed)
-        links = predict(found, model, keep_bits=keep_bits)
+        if around is None:
+            links = predict(found, model, keep_bits=keep_bits)
+        else:
+            links = predict_around(
+                found, model, around, component=hard.component.astype(np.int64), threshold_bits=threshold_bits
+            )
     clusters = cluster(found, model, pairs, threshold_bits=threshold_bits)
     return Traced(
         observations=observations,

@@ -168,8 +168,7 @@ def estimate(scanner: Scanner, links: Linked, *, seed: int, size: int = SAMPLE) 
     sample = np.sort(np.random.default_rng([seed, 3]).choice(count, min(size, count), replace=False))
     numbers, expected = np.zeros((2, REST_EDGES.size - 1))
     found = []
-    for identity in sample:
-        bits = scanner.scan(int(identity))
+    for identity, bits in zip(sample, scanner.scans(sample.tolist()), strict=True):
         found.append(measures(posterior(tally(bits)), identities=count))
         bits[links.others[links.starts[identity] : links.starts[identity + 1]]] = -np.inf
         rest = bits[np.isfinite(bits)]

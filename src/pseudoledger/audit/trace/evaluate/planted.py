@@ -52,8 +52,11 @@ def self_test(
     if len(chosen) < PLANTED_LEAST:
         return None
     with _copy(observations, chosen) as copy:
-        traced = trace(copy, seed=seed, threshold_bits=threshold_bits, cap=cap, engine=engine)
-        return _score(traced, chosen)
+        halves = _halves(copy, chosen)
+        traced = trace(
+            copy, seed=seed, threshold_bits=threshold_bits, cap=cap, around=halves.ravel(), engine=engine
+        )
+        return _score(traced, halves)
 
 
 def _chosen(observations: Observations, seed: int) -> list[str]:
@@ -120,32 +123,37 @@ def _copy(observations: Observations, chosen: list[str]) -> Observations:
     return copy
 
 
-def _score(traced: Traced, chosen: list[str]) -> Planted:
-    names = traced.observations.names()
-    place = {name: at for at, name in enumerate(names)}
-    halves = np.array([(place[name], place[f"{name}{SECOND}"]) for name in chosen], np.int64)
-    other = np.full(len(names), -1, np.int64)
+def _halves(copy: Observations, chosen: list[str]) -> Integers:
+    """Return the ids of both halves of each planted party, int64[n, 2]."""
+    place = {name: at for at, name in enumerate(copy.names())}
+    return np.array([(place[name], place[f"{name}{SECOND}"]) for name in chosen], np.int64)
+
+
+def _score(traced: Traced, halves: Integers) -> Planted:
+    count = traced.observations.count
+    other = np.full(count, -1, np.int64)
     other[halves[:, 0]], other[halves[:, 1]] = halves[:, 1], halves[:, 0]
     found, strangers = _joined(traced, other)
     scanner = Scanner(traced.features, traced.model, component=traced.hard.component)
-    ids = np.arange(len(names), dtype=np.int64)
+    ids = np.arange(count, dtype=np.int64)
     first = 0
-    for identity in halves.ravel():
-        best = rank(ids, scanner.scan(int(identity)), 1)
+    planted = halves.ravel()
+    for identity, bits in zip(planted, scanner.scans(planted.tolist()), strict=True):
+        best = rank(ids, bits, 1)
         first += int(best.size > 0 and int(best[0]) == other[identity] and traced.model.learnt)
     got = traced.features.connection.execute("SELECT a, b, bits FROM links ORDER BY a, b").fetchnumpy()
     a, b = got["a"].astype(np.int64), got["b"].astype(np.int64)
     touching = (other[a] >= 0) | (other[b] >= 0)
-    scored = agreement(found, found + strangers, len(chosen))
+    scored = agreement(found, found + strangers, len(halves))
     nothing = Calibration(brier=0.0, ece=0.0, bins=())
     return Planted(
-        planted=len(chosen),
+        planted=len(halves),
         found=found,
         strangers=strangers,
         precision=scored.precision,
         recall=scored.recall,
         f1=scored.f1,
-        top_1=first / (2 * len(chosen)),
+        top_1=first / (2 * len(halves)),
         calibration=calibration(probability(got["bits"][touching]), (other[a] == b)[touching])
         if touching.any()
         else nothing,
