@@ -127,7 +127,12 @@ def _whole(directory: Path, identities: int) -> Iterator[Figure]:
         seconds, peak, deviation = _alone(_large, str(table), limit)
         under = f", DuckDB within {limit}" if limit else ""
         name = f"{identities:,} pseudonyms, {10 * identities:,} records{under}"
-        yield at_most(f"{name}: whole run", seconds, "s", 90 * identities / 100_000)
+        whole = f"{name}: whole run"
+        if limit:
+            # Within a limit it has to end, however long that takes.
+            yield Figure(name=whole, value=seconds, unit="s")
+        else:
+            yield at_most(whole, seconds, "s", 90 * identities / 100_000)
         yield at_most(f"{name}: peak memory", peak / 1024, "MiB", 2_048)
         yield Figure(name=f"{name}: H off by (median of a sample)", value=deviation, unit="bits")
 

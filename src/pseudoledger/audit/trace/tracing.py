@@ -62,7 +62,8 @@ def trace(
     pairs = _pairs([pair for pair in hard.pairs if pair.joins])
     with engine.over(observations.connection) as work:
         found = features(observations, work)
-        made = candidates(found)
+        with work.on_all_cores():
+            made = candidates(found)
         model = train(found, comparisons(found, seed=seed), hard=_surest(hard), seed=seed)
         if around is None:
             links = predict(found, model, keep_bits=keep_bits)

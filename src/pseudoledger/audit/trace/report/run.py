@@ -2,7 +2,7 @@
 
 The ledger is read as it was verified, up to the size that the verifier's report names. Nothing is written there.
 The result does not depend on clock, machine load or the order of anything: DuckDB works with one thread, everything
-random has the seed; pairs alone are scored on all cores, each by itself.
+random has the seed; pairs alone are proposed and scored on all cores, each by itself.
 """
 
 from __future__ import annotations
