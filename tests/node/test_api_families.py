@@ -77,7 +77,7 @@ def world(tmp_path_factory):
     stage = made.stage
     present_twice(stage)
     (programme,) = [key for key, _ in stage.registrar.book.all(Programme)]
-    period = {"from": "2026-08-20T00:00:00Z", "until": "2026-09-01T00:00:00Z"}
+    period = {"from": "2026-10-20T00:00:00Z", "until": "2026-11-01T00:00:00Z"}
     for number, holder in (("V-2", city.LAB), ("V-3", "delta-cloud")):
         claim = {
             "type": "claim.attested",
