@@ -38,9 +38,10 @@ def demo(
     """Play a market month, a city's programme, a hall of many owners and a spot market, with what the rules refuse.
 
     Leases, invoices and payments; a voucher, a machine's custody and a dispute; stakes and their split, a
-    sublease, a quota, a dispatch and another ledger's listings; a crowd of accounts of fewer owners, to trace. Writes DIR/ledger, DIR/keys (without
-    passphrases, for this demo alone), DIR/isle (the other ledger) and DIR/out, where owners.csv says who is
-    behind which account of the crowd. Then it verifies the ledger, shows a tampered copy being caught, and reviews the ledger without and with the disclosures that its
+    sublease, a quota, a dispatch and another ledger's listings; a crowd of accounts of fewer owners, to trace.
+    Writes DIR/ledger, DIR/keys (without passphrases, for this demo alone), DIR/isle (the other ledger) and
+    DIR/out, where owners.csv says who is behind which account of the crowd. Then it verifies the ledger, shows
+    a tampered copy being caught, and reviews the ledger without and with the disclosures that its
     parties have made.
     """
     scenes: list[Scene] = []

@@ -87,10 +87,6 @@ def trace(
     from pseudoledger.audit.trace.report.run import Asked
     from pseudoledger.audit.trace.roles import Columns
 
-    if (directory is None) == (observations is None):
-        raise WrongUse(
-            "name a ledger's directory or --observations, one of them", hint="pl trace market --out trace"
-        )
     asked = Asked(
         identities=tuple(dict.fromkeys(identity or ())),
         vantages=tuple(_vantage(one) for one in vantage or ()),
@@ -101,24 +97,46 @@ def trace(
         memory_limit=memory,
         weigh=weigh,
     )
+    columns = Columns(
+        identity=identity_column,
+        time=time_column,
+        group=group_column,
+        token=tuple(token or ()),
+        counterparty=tuple(counterparty or ()),
+        text=tuple(text or ()),
+        ignore=tuple(ignore or ()),
+    )
+    checks = unverified or key is not None or bool(against)
+    _fits(directory, observations, table=columns != Columns() or edges is not None, checks=checks)
     signer = _signer(name)
     if directory is not None:
         report = _ledger(directory, asked, engine, unverified=unverified, key=key, against=against or [])
     else:
-        columns = Columns(
-            identity=identity_column,
-            time=time_column,
-            group=group_column,
-            token=tuple(token or ()),
-            counterparty=tuple(counterparty or ()),
-            text=tuple(text or ()),
-            ignore=tuple(ignore or ()),
-        )
         report = _table(observations, asked, engine, columns, edges)
     present(_shown(report, _write(out, report, signer)), as_json=as_json)
     for one in report.disclosures:
         if not one.sound:
             errors(f"disclosure not used: {one.statement[:12]}: {one.problem}")
+
+
+def _fits(directory: Path | None, observations: Path | None, *, table: bool, checks: bool) -> None:
+    """Raise WrongUse unless one thing is named, without options that say nothing of it.
+
+    `table` tells whether any of a table was given, `checks` whether any of how a ledger is verified.
+    """
+    if (directory is None) == (observations is None):
+        raise WrongUse(
+            "name a ledger's directory or --observations, one of them", hint="pl trace market --out trace"
+        )
+    if directory is not None and table:
+        raise WrongUse(
+            "a ledger has no columns to name and no edges beside it", hint="leave these options out"
+        )
+    if observations is not None and checks:
+        raise WrongUse(
+            "a table is not verified, so --unverified, --key and --against say nothing of it",
+            hint="leave them out",
+        )
 
 
 def need_extra(engine: options.EngineName = options.EngineName.DUCKDB) -> None:
@@ -211,7 +229,7 @@ def _table(
     from pseudoledger.audit.trace.report.run import trace_table
 
     assert path is not None, "the caller has looked"
-    if asked.vantages or asked.disclosures:
+    if asked.vantages or asked.disclosures or asked.weigh is not None:
         raise WrongUse("a table has no vantage points and no disclosures", hint="leave these options out")
     with progress("tracing", None), _running(engine) as running:
         return trace_table(path, asked, columns=columns, edges=edges, engine=running)

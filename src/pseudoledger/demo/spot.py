@@ -16,7 +16,7 @@ from pseudoledger.contract.things import Offer
 from pseudoledger.demo.owners import Dice, Habit
 from pseudoledger.demo.stage import Stage
 from pseudoledger.statement.kinds.market import ResourceName
-from pseudoledger.statement.values import Period, format_instant
+from pseudoledger.statement.values import Period, format_instant, format_length
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 BLOCK_SECONDS = 4 * HOUR
@@ -144,7 +144,7 @@ def _ask(stage: Stage, made: Order) -> None:
         "lines": [{"id": habit.line, "count": made.count, "alternatives": [need]}],
         "ceiling": {"currency": CURRENCY, "hour_micro": made.price_micro * made.count},
         "window": Period.between(stage.now, stage.now + 4 * DAY + made.hours * HOUR).model_dump(mode="json"),
-        "length": _length(made.hours),
+        "length": format_length(made.hours * HOUR),
         "purpose": habit.purpose,
         "places": [_offered(stage, made).payload.facility.country],
         "residency": [],
@@ -216,9 +216,3 @@ def _offered(stage: Stage, made: Order) -> Offer:
 
 def _number(made: Order, ending: str = "") -> str:
     return made.habit.number.format(made.serial) + ending
-
-
-def _length(hours: int) -> str:
-    """Write a number of hours, 1 or more, in the one spelling of a length."""
-    days, rest = divmod(hours, 24)
-    return f"P{f'{days}D' if days else ''}{f'T{rest}H' if rest else ''}"

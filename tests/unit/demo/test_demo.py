@@ -185,14 +185,14 @@ def test_what_a_trace_joins_of_the_crowd_is_of_one_owner(crowd):
         names = seen.names()
         label = dict(zip(names, found.clusters.label.tolist(), strict=True))
         assert found.model.learnt
-        assert len(found.hard_pairs[0]) >= len(by_all.hard_pairs[0]) + 6, "disclosures join some"
         joined = [
             owner_of[a] == owner_of[b] for a, b in combinations(sorted(owner_of), 2) if label[a] == label[b]
         ]
         alone = [name for name in owner_of if list(label.values()).count(label[name]) == 1]
     true = sum(count * (count - 1) // 2 for count in Counter(owner_of.values()).values())
-    assert sum(joined) / len(joined) >= 0.9
-    assert sum(joined) / true >= 0.6
+    # As docs/explanation/trace.md has it: 31 of 36 pairs, none of two owners.
+    assert (sum(joined), len(joined), true) == (31, 31, 36)
+    assert (len(by_all.hard_pairs[0]), len(found.hard_pairs[0])) == (14, 22)
     assert len(alone) >= 8, "the careful cannot be told apart"
 
 

@@ -97,6 +97,14 @@ def test_what_is_printed_can_be_read_by_programs(here, capsys, tmp_path):
             1,
             "nothing was seen of the identity",
         ),
+        (("trace", "market", "--token", "account", "--out", "x"), 2, "no columns to name"),
+        (("trace", "market", "--edges", "ties.csv", "--out", "x"), 2, "no columns to name"),
+        (
+            ("trace", "--observations", "sales.csv", "--unverified", "--out", "x"),
+            2,
+            "a table is not verified",
+        ),
+        (("trace", "--observations", "sales.csv", "--weigh", "2", "--out", "x"), 2, "no disclosures"),
         (("trace", "market", "--vantage", "above", "--out", "x"), 2, "above"),
         (
             (

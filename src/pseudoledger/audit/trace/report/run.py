@@ -207,7 +207,7 @@ def _report(  # noqa: PLR0917 - one step of both
     figures = [figures_of(place, asked.seed) for place in places]
     short = short_list(places[-1], plain(figures[-1]))
     chosen = (asked.identities or furthest(short))[:ASKED_MAX]
-    hidden = [(statement, entropies(one, main, chosen, cap=asked.cap)) for statement, one in without]
+    hidden = [(statement, entropies(one, main, chosen)) for statement, one in without]
     details = Details(places, hidden)
     identities = tuple(details.describe(name) for name in chosen)
     agrees = scored(main)

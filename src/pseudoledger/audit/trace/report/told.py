@@ -17,16 +17,14 @@ from pseudoledger.audit.trace.scan import Scanner
 from pseudoledger.audit.trace.tracing import Traced
 
 
-def entropies(
-    observations: Observations, main: Traced, names: Sequence[str], *, cap: int
-) -> dict[str, float]:
+def entropies(observations: Observations, main: Traced, names: Sequence[str]) -> dict[str, float]:
     """Return H in bits, by name, of those of some identities that are seen in other observations, under one model."""
     found = features(observations)
     known = {item.name for item in found}
     model = replace(
         main.model, comparisons=tuple(one for one in main.model.comparisons if one.comparison.name in known)
     )
-    scanner = Scanner(found, model, component=hard_links(observations, cap=cap).component)
+    scanner = Scanner(found, model, component=hard_links(observations, cap=main.hard.cap).component)
     place = {name: identity for identity, name in enumerate(observations.names())}
     return {
         name: measures(posterior(tally(scanner.scan(place[name]))), identities=scanner.count).entropy_bits
