@@ -16,7 +16,8 @@ from pseudoledger.ledger.checkpoint import sign_checkpoint
 from pseudoledger.ledger.description import Description
 from pseudoledger.ledger.note import format_note
 from pseudoledger.ledger.receipt import sign_head
-from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store
+from pseudoledger.ledger.rows import Batch, BlockRow, EntryRow
+from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tree import Frontier, hash_leaf
 from pseudoledger.registrar import Registered, Registrar
 from pseudoledger.statement import envelope

@@ -60,11 +60,11 @@ def fail_once(monkeypatch, owner, name, mode, *, call=1):
     """Let one call of a method fail, before or after it did its work."""
     original, calls = getattr(owner, name), iter(range(1, 100))
 
-    def faulty(self, *values):
+    def faulty(self, *values, **named):
         if next(calls) != call:
-            return original(self, *values)
+            return original(self, *values, **named)
         if mode == "failed but applied":
-            original(self, *values)
+            original(self, *values, **named)
         raise StoreError("the disk failed")
 
     monkeypatch.setattr(owner, name, faulty)
@@ -128,7 +128,7 @@ def test_a_statement_of_the_transaction_fails(load, step, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("owner", "name"), [(LastSigned, "_write"), (Store, "keep_signed")])
+@pytest.mark.parametrize(("owner", "name"), [(LastSigned, "_put"), (Store, "keep_signed")])
 def test_what_comes_after_the_commit_fails(load, monkeypatch, owner, name, mode):
     """The block is stored, its head neither shown nor, at first, signed: the next start or retry makes good."""
     statements = load.statements(4)
@@ -260,7 +260,7 @@ def found(directory):
 def test_a_founding_fails_and_is_tried_again(tmp_path, monkeypatch, step, mode):
     owner, name, call = {
         "append": (Store, "append", 1),
-        "record": (LastSigned, "_write", 1),
+        "record": (LastSigned, "_put", 1),
         "sign": (Store, "keep_signed", 1),
         "describe": (Description, "write", 1),
     }[step]

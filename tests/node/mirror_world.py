@@ -16,7 +16,8 @@ from small_ledger import founding, publish_by_hand, row, sign
 from pseudoledger.errors import MalformedError
 from pseudoledger.identity.keys import Signer
 from pseudoledger.ledger.export import export_tiles
-from pseudoledger.ledger.store import EntryRow, Store
+from pseudoledger.ledger.rows import EntryRow
+from pseudoledger.ledger.store import Store
 from pseudoledger.node.mirror import Mirror
 from pseudoledger.statement import envelope, sealed
 

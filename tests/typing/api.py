@@ -35,7 +35,8 @@ from pseudoledger.ledger.receipt import (
     verify_consistency_receipt,
     verify_receipt,
 )
-from pseudoledger.ledger.store import EntryRow, Store
+from pseudoledger.ledger.rows import EntryRow
+from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.transparent import attach, detach
 from pseudoledger.node.client import NodeClient, Stands
 from pseudoledger.node.known import KnownLedger

@@ -3,58 +3,46 @@
 Implements docs/spec/identity.md, section 5. A ledger directory can be restored from a backup; the key's own
 record cannot be restored with it, and refuses to sign a head that contradicts what was signed before.
 
-    commit                 the store takes the entries and their block
-    record(size, root)     durable before the head's signature is made
-    sign                   and only now is anybody shown the head
+    commit                         the store takes the entries and their block
+    record(size, root, carried)    durable before the head's signature is made
+    sign                           and only now is anybody shown the head
 
 A crash may fall between any two of these. At the next start `check` compares the tree with the record: a tree
-that ends one block after it was committed and never signed, so it is recorded now. The record is one file of
-two slots of 512 bytes, written in turn, so that a torn write leaves the slot before it whole.
+that ends one block after it was committed and never signed, so it is recorded now. One sync for a block is
+enough where the record carries that block: the store then need not wait for the disk, and at the next start takes
+from `missing` what a power failure took from it (ADR 27).
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
-import hashlib
 import os
-import struct
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from pseudoledger.errors import ConflictError, Explained, StoreBusy, StoreCorrupt, StoreError
 from pseudoledger.identity import files
-
-SLOT_BYTES = 512
-FILE_BYTES = 2 * SLOT_BYTES
-SIZE_END = 2**63
-"""Tree sizes are below this."""
-
-_MAGIC = b"pl/last-signed/1"
-_SLOT = struct.Struct(">16sQB7xQ32s408x")
-_SIGNED = 1
-_NO_HEAD = (0, bytes(32))
+from pseudoledger.identity.signing_record import (
+    FILE_BYTES,
+    SLOT_BYTES,
+    SLOTS_BYTES,
+    Carried,
+    Head,
+    Slot,
+    carried_bytes,
+    decode_carried,
+    encode_carried,
+    encode_slot,
+    newest_slot,
+)
 
 _NEW_KEY = "go on under a new ledger key: pl ledger change-key NEW --after-loss"
 
 _fdatasync = getattr(os, "fdatasync", os.fsync)
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A tree head: the number of entries and the 32-byte root over them."""
-
-    size: int
-    root: bytes
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.size < SIZE_END or len(self.root) != 32:
-            raise ValueError("a head has a size of 0 to 2^63 - 1 and a root of 32 bytes")
-
-    def __str__(self) -> str:
-        return f"{self.size} entries (root {self.root.hex()[:16]}…)"
 
 
 def read_record(path: Path) -> Head | None:
@@ -64,7 +52,8 @@ def read_record(path: Path) -> Head | None:
     """
     with _explained(path):
         content = files.read_private(path, size_max=FILE_BYTES)
-    return _newest(content, path)[1]
+    slot = _newest(content, path)
+    return [slot.head, *(one.head for one in decode_carried(content, slot))][-1]
 
 
 class LastSigned:
@@ -83,8 +72,12 @@ class LastSigned:
             with _explained(path):
                 files.check_private(path, os.fstat(self._descriptor))
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                content = os.pread(self._descriptor, FILE_BYTES + 1, 0)
-            self._sequence, self._head = _newest(content, path)
+            content = self._content()
+            self._slot = _newest(content, path)
+            self._room = len(content) == FILE_BYTES
+            carried = list(decode_carried(content, self._slot))
+            self._head = carried[-1].head if carried else self._slot.head
+            self._end = SLOTS_BYTES + sum(carried_bytes(len(one.body)) for one in carried)
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -97,19 +90,35 @@ class LastSigned:
         """
         with _explained(path):
             files.make_private_directory(path.parent)
-            files.create_private(path, _encode(0, None) + _encode(1, None))
+            files.create_private(path, encode_slot(Slot(0, None)) + encode_slot(Slot(1, None)))
         return cls(path)
 
     def read(self) -> Head | None:
         """Return the head that was signed last, None if none was."""
         return self._head
 
+    @property
+    def carries(self) -> bool:
+        """Whether there is a block in it that the store may not hold durably."""
+        return self._head != self._slot.head
+
+    def missing(self, size: int, root: bytes) -> Sequence[Carried]:
+        """Return the blocks that were recorded after a tree, in order: what a power failure took from the store.
+
+        None where the tree is not one that this record has seen since it last carried nothing.
+        """
+        with _explained(self.path):
+            content = self._content()
+        tree, carried = Head(size, root), list(decode_carried(content, self._slot))
+        heads = [self._slot.head, *(one.head for one in carried)]
+        return carried[heads.index(tree) :] if tree in heads else ()
+
     def check(self, size: int, root: bytes, before: Head | None = None) -> None:
         """Compare the record with the tree at the start; `before` is the tree without its last block.
 
-        Where the record holds `before`, a crash came between a commit and its record: the tree is recorded. A
-        key that has signed nothing fits any tree. Anything else raises ConflictError, with the recorded size
-        as `known`; then nothing may be signed.
+        Where the record holds `before`, a crash came between a commit and its record: the tree, which is durable,
+        is recorded. A key that has signed nothing fits any tree. Anything else raises ConflictError, with the
+        recorded size as `known`; then nothing may be signed.
         """
         tree, recorded = Head(size, root), self._head
         if recorded is None or tree == recorded:
@@ -118,18 +127,29 @@ class LastSigned:
             raise _conflict(tree, recorded)
         self._write(tree)
 
-    def record(self, size: int, root: bytes) -> None:
+    def takes(self, body_bytes: int) -> bool:
+        """Tell whether `record` can carry a block of so many bytes now; where it cannot, the store waits for the disk.
+
+        It cannot before the first head, nor when it is full: the next head without a block empties it.
+        """
+        end = self._end + carried_bytes(body_bytes)
+        return self._slot.head is not None and end <= FILE_BYTES and self._make_room()
+
+    def record(self, size: int, root: bytes, carried: bytes | None = None) -> None:
         """Record, durably, that this head is about to be signed. Call it before making any signature.
 
-        Raises ConflictError for a smaller tree, or another root, than was recorded.
+        Without the block that it ends with, which `takes` has to allow, everything up to the head has to be durable
+        in the store. Raises ConflictError for a smaller tree, or another root, than was recorded.
         """
         head, recorded = Head(size, root), self._head
         if recorded is not None and head.size <= recorded.size and head != recorded:
             raise _conflict(head, recorded)
-        if head == recorded:
-            self.refuse_if_broken()
-        else:
+        if carried is None and head != self._slot.head:
             self._write(head)
+        elif carried is not None and head != recorded:
+            self._carry(Carried(head, carried))
+        else:
+            self.refuse_if_broken()
 
     def refuse_if_broken(self) -> None:
         """Raise StoreError if nothing can be recorded: before a commit whose head could then not be signed."""
@@ -153,49 +173,59 @@ class LastSigned:
     ) -> None:
         self.close()
 
+    def _content(self) -> bytes:
+        return os.pread(self._descriptor, FILE_BYTES + 1, 0)
+
     def _write(self, head: Head) -> None:
-        """Write the next slot and sync it. After a failure its content is unknown, so nothing goes on."""
+        """Write the next slot, which leaves behind what was carried."""
+        slot = Slot(self._slot.sequence + 1, head)
+        self._put(encode_slot(slot), slot.sequence % 2 * SLOT_BYTES)
+        self._slot, self._head, self._end = slot, head, SLOTS_BYTES
+
+    def _carry(self, carried: Carried) -> None:
+        """Write a block behind those that are carried already."""
+        raw = encode_carried(self._slot.sequence, carried)
+        if self._end + len(raw) > FILE_BYTES or not self._room:
+            raise ValueError("a record takes what `takes` allowed")
+        self._put(raw, self._end)
+        self._head, self._end = carried.head, self._end + len(raw)
+
+    def _put(self, raw: bytes, place: int) -> None:
+        """Write and sync. After a failure the content is unknown, so nothing goes on."""
         self.refuse_if_broken()
-        sequence = self._sequence + 1
-        slot = _encode(sequence, head)
         self._broken = True
         with _explained(self.path):
-            if os.pwrite(self._descriptor, slot, sequence % 2 * SLOT_BYTES) != SLOT_BYTES:
+            if os.pwrite(self._descriptor, raw, place) != len(raw):
                 raise OSError(errno.EIO, "short write")
             _fdatasync(self._descriptor)
         self._broken = False
-        self._sequence, self._head = sequence, head
+
+    def _make_room(self) -> bool:
+        """Give the file its full length, once; tell whether it has it. A disk without room carries nothing."""
+        if not self._room and not self._broken and self._descriptor >= 0:
+            try:
+                # The length first, which a crash leaves as it was or as it will be.
+                os.ftruncate(self._descriptor, FILE_BYTES)
+                zeros = bytes(FILE_BYTES - SLOTS_BYTES)
+                self._room = os.pwrite(self._descriptor, zeros, SLOTS_BYTES) == len(zeros)
+                os.fsync(self._descriptor)
+            except OSError:
+                self._room = False
+            if not self._room:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._descriptor, SLOTS_BYTES)
+        return self._room
 
 
-def _encode(sequence: int, head: Head | None) -> bytes:
-    """Return one slot of 512 bytes (spec 5)."""
-    size, root = (head.size, head.root) if head else _NO_HEAD
-    body = _SLOT.pack(_MAGIC, sequence, _SIGNED if head else 0, size, root)
-    return body + hashlib.sha256(body).digest()
-
-
-def _decode(slot: bytes) -> tuple[int, Head | None] | None:
-    """Return the sequence number and head of a slot, or None if it is torn or none."""
-    body, digest = slot[:-32], slot[-32:]
-    if len(slot) != SLOT_BYTES or hashlib.sha256(body).digest() != digest:
-        return None
-    magic, sequence, flags, size, root = _SLOT.unpack(body)
-    if magic != _MAGIC or size >= SIZE_END:
-        return None
-    return sequence, Head(size, root) if flags & _SIGNED else None
-
-
-def _newest(content: bytes, path: Path) -> tuple[int, Head | None]:
-    """Return the whole slot with the highest sequence number. Raises StoreCorrupt if there is none."""
-    if len(content) == FILE_BYTES:
-        decoded = (_decode(content[:SLOT_BYTES]), _decode(content[SLOT_BYTES:]))
-        whole = [slot for place, slot in enumerate(decoded) if slot is not None and slot[0] % 2 == place]
-        if whole:
-            return max(whole, key=lambda slot: slot[0])
-    raise StoreCorrupt(
-        f"{path} is damaged, so it is unknown what this key has signed",
-        hint=f"compare the ledger with a checkpoint kept elsewhere, then {_NEW_KEY}",
-    )
+def _newest(content: bytes, path: Path) -> Slot:
+    """Return the slot that counts. Raises StoreCorrupt if there is none."""
+    slot = newest_slot(content)
+    if slot is None:
+        raise StoreCorrupt(
+            f"{path} is damaged, so it is unknown what this key has signed",
+            hint=f"compare the ledger with a checkpoint kept elsewhere, then {_NEW_KEY}",
+        )
+    return slot
 
 
 def _conflict(tree: Head, recorded: Head) -> ConflictError:

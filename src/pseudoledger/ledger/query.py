@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pseudoledger.errors import StoreCorrupt
+from pseudoledger.ledger.rows import BlockRow, EntryRow, entry_of
 from pseudoledger.ledger.schema import picked
-from pseudoledger.ledger.store import BlockRow, EntryRow, Store, entry_of
+from pseudoledger.ledger.store import Store
 
 INDEX_MAX = 2**63 - 1
 _HEX = frozenset("0123456789abcdef")

@@ -1,13 +1,13 @@
 """The ledger on disk: one SQLite database, appended to by one writer, read by anybody.
 
-Write-ahead logging with synchronous=FULL: what `append` returned from is on disk. The store keeps bytes,
-hashes and whatever the book wants remembered; it knows no meaning and checks no signature.
+Write-ahead logging with synchronous=FULL: what `append` returned from is on disk, but for a batch that the caller
+has on disk elsewhere. The store keeps bytes, hashes and whatever the book wants remembered; it knows no meaning and
+checks no signature.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import sqlite3
@@ -15,94 +15,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from pseudoledger.errors import StoreBusy, StoreCorrupt, StoreError
+from pseudoledger.errors import StoreCorrupt, StoreError
 from pseudoledger.ledger.database import DATABASE, existing, explained, open_readonly, open_writable
-from pseudoledger.ledger.receipt import SignedHead
+from pseudoledger.ledger.rows import Batch, BlockRow, EntryRow, entry_of
 from pseudoledger.ledger.tree import Frontier, stored_count
 
 if TYPE_CHECKING:
     import sqlite_utils
 
-LOCK = "ledger.lock"
 _IDS_MAX = 500
 """Most ids asked for in one query."""
-
-
-class EntryRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One entry as it is stored."""
-
-    index: int
-    statement: bytes
-    id: str
-    type: str
-    issuer: str
-
-
-class BlockRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What is kept of a block: where it stands, its time, and the signed head that ends with it.
-
-    A mirror knows the heads that it was given: the signature is empty where it has none.
-    """
-
-    height: int
-    index: int
-    time_ms: int
-    root: bytes
-    ledger_key: str
-    signature: bytes
-
-    def head(self, origin: str) -> SignedHead:
-        """Return the signed head from which receipts are built."""
-        return SignedHead(
-            ledger=self.ledger_key,
-            origin=origin,
-            tree_size=self.index + 1,
-            root=self.root,
-            signature=self.signature,
-        )
-
-
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that one block adds; stored in one transaction or not at all."""
-
-    entries: Sequence[EntryRow]
-    hashes: Sequence[bytes]
-    block: BlockRow
-    things: Sequence[tuple[str, str, bytes]]
-    checkpoint: bytes | None
-    """The note to publish with it, where one is due."""
-
-
-class WriterLock:
-    """Held by the one writer of a ledger directory; the second is told who the first is."""
-
-    def __init__(self, directory: Path) -> None:
-        path = directory / LOCK
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}", hint="check the directory's permissions") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.pread(self._file, 32, 0).decode("ascii", "replace").strip()
-            os.close(self._file)
-            raise StoreBusy(
-                f"{directory}: process {holder or 'unknown'} is writing this ledger",
-                hint="wait until it is done and try again",
-            ) from None
-        # The number is for the other's message only: a full disk that loses it does no harm.
-        with contextlib.suppress(OSError):
-            os.ftruncate(self._file, 0)
-            os.pwrite(self._file, str(os.getpid()).encode(), 0)
-
-    def release(self) -> None:
-        """Give the lock up. Idempotent."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
 
 
 class Store:
@@ -111,6 +33,8 @@ class Store:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._db = connection
+        self._waits = True
+        """Whether COMMIT waits for the disk, as a connection does that was just opened."""
         self._size = self._count()
 
     def _count(self) -> int:
@@ -178,10 +102,15 @@ class Store:
         """Close the database."""
         self._db.close()
 
-    def append(self, *batches: Batch) -> None:
-        """Store some blocks, one after the other, and everything that they seal, durably, or nothing of it."""
+    def append(self, *batches: Batch, durable: bool = True) -> None:
+        """Store some blocks, one after the other, and everything that they seal, or nothing of it.
+
+        Durably, and all that was stored before; or else without waiting for the disk, for a caller that keeps these
+        batches on disk elsewhere until `sync` or a durable `append`. No other process can miss them.
+        """
         db, size = self._db, self._size
         with explained(self.path):
+            self._wait_for_disk(waits=durable)
             db.execute("BEGIN IMMEDIATE")
             try:
                 for batch in batches:
@@ -194,9 +123,33 @@ class Store:
                 raise
         self._size = size
 
+    def _wait_for_disk(self, *, waits: bool) -> None:
+        if waits is not self._waits:
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if waits else 'NORMAL'}")
+            self._waits = waits
+
+    def sync(self) -> None:
+        """Make everything durable that was stored without waiting for the disk."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        try:
+            # What stands in the database file itself was synced when it was moved there.
+            descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(f"{log}: {error.strerror}", hint="check the disk") from error
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            raise StoreError(f"{log}: {error.strerror}", hint="check the disk; then run verify") from error
+        finally:
+            os.close(descriptor)
+
     def _insert(self, batch: Batch, first: int) -> None:
         """Write one block; its hashes stand from position `first` on."""
         db, block = self._db, batch.block
+        if batch.kept is not None:
+            self._keep(*batch.kept)
         db.executemany(
             "INSERT INTO entries (idx, statement, id, type, issuer) VALUES (?, ?, ?, ?, ?)",
             ((e.index, e.statement, bytes.fromhex(e.id), e.type, e.issuer) for e in batch.entries),
@@ -213,22 +166,22 @@ class Store:
     def keep_head(self, index: int, signature: bytes) -> None:
         """Store the ledger's signature over the head that ends with the block at an index, verified before."""
         with explained(self.path):
-            self._db.execute("UPDATE blocks SET signature = ? WHERE idx = ?", (signature, index))
+            self._wait_for_disk(waits=True)
+            self._keep(index, signature)
 
     def keep_signed(self, index: int, signature: bytes, checkpoint: bytes | None) -> None:
         """Store what the ledger key signed over its last block, and the checkpoint to publish where there is one.
 
         Without waiting for the disk: whoever holds the key can make the same signatures again.
         """
-        db = self._db
         with explained(self.path):
-            db.execute("PRAGMA synchronous = NORMAL")
-            try:
-                db.execute("UPDATE blocks SET signature = ? WHERE idx = ?", (signature, index))
-                if checkpoint is not None:
-                    self._write_meta("checkpoint", checkpoint)
-            finally:
-                db.execute("PRAGMA synchronous = FULL")
+            self._wait_for_disk(waits=False)
+            self._keep(index, signature)
+            if checkpoint is not None:
+                self._write_meta("checkpoint", checkpoint)
+
+    def _keep(self, index: int, signature: bytes) -> None:
+        self._db.execute("UPDATE blocks SET signature = ? WHERE idx = ?", (signature, index))
 
     def _write_things(self, things: Iterable[tuple[str, str, bytes]]) -> None:
         self._db.executemany(
@@ -243,6 +196,7 @@ class Store:
     def publish(self, checkpoint: bytes) -> None:
         """Store the newest checkpoint."""
         with explained(self.path):
+            self._wait_for_disk(waits=True)
             self._write_meta("checkpoint", checkpoint)
 
     def checkpoint(self) -> bytes | None:
@@ -252,6 +206,7 @@ class Store:
     def keep_cosigned(self, checkpoint: bytes) -> None:
         """Store the newest checkpoint that carries cosignatures."""
         with explained(self.path):
+            self._wait_for_disk(waits=True)
             self._write_meta("cosigned", checkpoint)
 
     def cosigned(self) -> bytes | None:
@@ -381,11 +336,3 @@ class Store:
         with explained(target), contextlib.closing(sqlite3.connect(target)) as copy:
             self._db.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
-
-
-def entry_of(row: tuple[Any, ...]) -> EntryRow:
-    """Return an entry from its columns idx, statement, id, type, issuer; raise StoreCorrupt if they are none."""
-    index, statement, key, kind, issuer = row
-    if not isinstance(statement, bytes) or not isinstance(key, bytes):
-        raise StoreCorrupt(f"entry {index} is not stored as bytes", hint="run verify")
-    return EntryRow(index=index, statement=statement, id=key.hex(), type=kind, issuer=issuer)

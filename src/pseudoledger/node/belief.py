@@ -29,8 +29,10 @@ from pseudoledger.errors import (
 from pseudoledger.ledger.block import Link, check_block
 from pseudoledger.ledger.database import DATABASE
 from pseudoledger.ledger.description import Description
+from pseudoledger.ledger.lock import WriterLock
 from pseudoledger.ledger.receipt import decode_receipt, verify_head
-from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store, WriterLock
+from pseudoledger.ledger.rows import Batch, BlockRow, EntryRow
+from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tree import root
 from pseudoledger.registrar.answers import Refused
 from pseudoledger.registrar.intake import Intake, Taken

@@ -16,7 +16,8 @@ from pseudoledger.errors import StoreError, VerificationError
 from pseudoledger.ledger import query
 from pseudoledger.ledger.checkpoint import Checkpoint
 from pseudoledger.ledger.note import format_note
-from pseudoledger.ledger.store import EntryRow, Store
+from pseudoledger.ledger.rows import EntryRow
+from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tiles import Tile, TileHashes, format_path
 from pseudoledger.ledger.tree import ReadHashes
 from pseudoledger.node.spoken import Counts, Named, Names, NodeStatus, Sealed

@@ -1,6 +1,7 @@
 """Blocks, heads and checkpoints: everything that the ledger key signs, in the order that no crash can spoil.
 
-A block is committed, the head that ends with it is recorded, and only then is that head signed (ADR 16).
+A block is committed, the head that ends with it is recorded, and only then is that head signed (ADR 16). The record
+carries a small block along and is synced; the store then does not wait for the disk (ADR 27).
 """
 
 from __future__ import annotations
@@ -11,18 +12,22 @@ from pseudoledger.contract.ruleset import Court
 from pseudoledger.contract.things import LedgerState
 from pseudoledger.errors import InconsistentCheckpoint, MalformedError, StoreError
 from pseudoledger.identity.keys import Signer
-from pseudoledger.identity.last_signed import Head, LastSigned
+from pseudoledger.identity.last_signed import LastSigned
+from pseudoledger.identity.signing_record import Head
 from pseudoledger.ledger.block import Link, block_bytes, read_block
 from pseudoledger.ledger.checkpoint import log_key, parse_checkpoint, sign_checkpoint, verify_checkpoint
 from pseudoledger.ledger.note import format_note, parse_note
 from pseudoledger.ledger.receipt import sign_head
-from pseudoledger.ledger.store import Batch, BlockRow, EntryRow, Store
+from pseudoledger.ledger.rows import Batch, BlockRow, EntryRow, decode_batch, encode_batch
+from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tree import EMPTY_ROOT, hash_leaf
 from pseudoledger.ledger.tree import root as tree_root
 from pseudoledger.statement import envelope
 
 PUBLISH_MS = 1_000
 """While the writer runs, at most one checkpoint in this time is published; closing publishes the last."""
+CARRIED_MAX = 32
+"""Most statements of a block that the record carries: writing more of them twice takes longer than a second sync."""
 
 
 class Sealer:
@@ -34,10 +39,15 @@ class Sealer:
         self._frontier = store.frontier()
         self._published_ms: int | None = None
         self._unpublished = False
+        self._signed: tuple[int, bytes] | None = None
+        """Index of the last block and the signature over the head that ends with it. The next block brings it into
+        the store, where it may stand already, but not durably."""
+        self._kept = True
+        """Whether it stands there."""
 
     def reload(self) -> None:
         """Read the right edge of the tree anew, after a failure."""
-        self._frontier = self._store.frontier()
+        self._frontier, self._signed, self._kept = self._store.frontier(), None, True
 
     def seal(self, court: Court, state: LedgerState, accepted: Sequence[EntryRow], time_ms: int) -> None:
         """Append accepted statements and their block in one transaction, then sign the head that they make.
@@ -75,46 +85,76 @@ class Sealer:
             signature=b"",
         )
         entry = EntryRow(index=index, statement=block.raw, id=block.id, type=payload.type, issuer=block.iss)
-        self._store.append(
-            Batch(
-                entries=[*accepted, entry],
-                hashes=hashes,
-                block=row,
-                things=court.book.changes(),
-                checkpoint=None,
-            )
+        batch = Batch(
+            entries=[*accepted, entry],
+            hashes=hashes,
+            block=row,
+            things=court.book.changes(),
+            kept=self._signed,
         )
+        # The record of the key before knows nothing of a block that the next key signs: no power failure may take it.
+        small = len(accepted) <= CARRIED_MAX and state.pending_key is None
+        carried = encode_batch(batch) if small else None
+        if carried is not None and not self.last_signed.takes(len(carried)):
+            carried = None
+        self._store.append(batch, durable=carried is None)
+        self._signed, self._kept = None, True
         court.book.committed()
         self._unpublished = True
         publish = self._published_ms is None or time_ms - self._published_ms >= PUBLISH_MS
-        self._sign(state.origin, row, time_ms if publish else None)
+        self._sign(state.origin, row, carried, time_ms if publish else None)
+
+    def catch_up(self) -> None:
+        """Store what the record carries and a power failure took from the store, before anything is read of it."""
+        missing = self.last_signed.missing(self._store.size, self._frontier.root())
+        if missing:
+            self._store.append(*(decode_batch(carried.body) for carried in missing))
+            self._frontier = self._store.frontier()
 
     def settle(self, origin: str) -> None:
         """Compare the stored tree with the record of the key, and sign what a crash left unsigned.
 
         Raises ConflictError if the key has signed another history.
         """
-        last = self._store.last_block()
+        store, record = self._store, self.last_signed
+        last = store.last_block()
         if last is None:
-            self.last_signed.check(0, EMPTY_ROOT)
+            record.check(0, EMPTY_ROOT)
             return
-        before = self._store.block(last.height - 1)
+        before = store.block(last.height - 1)
         size = 0 if before is None else before.index + 1
-        self.last_signed.check(
-            last.index + 1, self._frontier.root(), Head(size, tree_root(size, self._store.hashes))
-        )
-        if not last.signature and last.ledger_key == self.signer.did:
+        store.sync()
+        record.check(last.index + 1, self._frontier.root(), Head(size, tree_root(size, store.hashes)))
+        if last.signature:
+            self._signed = (last.index, last.signature)
+        elif last.ledger_key == self.signer.did:
             self._sign(origin, last)
         # Nor may the newest block have been published yet.
-        self._unpublished = published_size(self._store) < self._store.size
+        self._unpublished = published_size(store) < store.size
 
     def take_over(self, signer: Signer, last_signed: LastSigned) -> None:
         """Sign with another key from the next block on; its record begins at the present head."""
+        self.rest()
+        self._store.sync()
         last_signed.record(self._store.size, self._frontier.root())
         self.signer, self.last_signed = signer, last_signed
 
+    def rest(self) -> None:
+        """Let the store hold everything durably and the record carry nothing: then an older copy is told as one."""
+        self.keep()
+        if self.last_signed.carries:
+            self._store.sync()
+            self.last_signed.record(self._store.size, self._frontier.root())
+
+    def keep(self) -> None:
+        """Store the signature over the newest head, which otherwise comes with the next block."""
+        if self._signed is not None and not self._kept:
+            self._store.keep_signed(*self._signed, None)
+            self._kept = True
+
     def publish(self, origin: str, time_ms: int) -> None:
         """Publish the newest checkpoint, where the last blocks came too soon after the one before."""
+        self.keep()
         if self._unpublished:
             self._store.publish(self.note(origin))
             self._published_ms, self._unpublished = time_ms, False
@@ -141,18 +181,21 @@ class Sealer:
         """Return the checkpoint of the stored tree, signed."""
         return format_note(sign_checkpoint(self.signer, origin, self._frontier.size, self._frontier.root()))
 
-    def _sign(self, origin: str, block: BlockRow, published_ms: int | None = None) -> None:
+    def _sign(
+        self, origin: str, block: BlockRow, carried: bytes | None = None, published_ms: int | None = None
+    ) -> None:
         """Sign the head that ends with the stored last block, and its checkpoint where one is due.
 
-        The block is on disk and the record is before the first signature is made. A power failure may lose the
-        signatures: `settle` makes the same ones again.
+        The block is on disk, in the store or carried by the record, before the first signature is made. A power
+        failure may lose the signatures: `settle` makes the same ones again.
         """
         size = block.index + 1
-        self.last_signed.record(size, block.root)
+        self.last_signed.record(size, block.root, carried)
         head = sign_head(self.signer, origin, size, block.root)
-        publish = published_ms is not None
-        self._store.keep_signed(block.index, head.signature, self.note(origin) if publish else None)
-        if publish:
+        self._signed, self._kept = (block.index, head.signature), False
+        if published_ms is not None:
+            self._store.keep_signed(block.index, head.signature, self.note(origin))
+            self._kept = True
             self._published_ms, self._unpublished = published_ms, False
 
 

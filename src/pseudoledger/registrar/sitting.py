@@ -10,7 +10,8 @@ from pseudoledger.contract.ruleset import Court
 from pseudoledger.contract.things import Pins
 from pseudoledger.errors import Finding, MalformedError, StoreError
 from pseudoledger.ledger.query import things_of
-from pseudoledger.ledger.store import EntryRow, Store
+from pseudoledger.ledger.rows import EntryRow
+from pseudoledger.ledger.store import Store
 from pseudoledger.registrar.answers import Answer, Refused, Registered
 from pseudoledger.registrar.founding import unfit_pins
 from pseudoledger.registrar.intake import Taken

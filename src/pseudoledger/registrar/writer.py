@@ -23,7 +23,8 @@ from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.last_signed import LastSigned
 from pseudoledger.ledger.database import existing
 from pseudoledger.ledger.description import Description
-from pseudoledger.ledger.store import Store, WriterLock
+from pseudoledger.ledger.lock import WriterLock
+from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tree import EMPTY_ROOT
 from pseudoledger.registrar.answers import Answer, Refused, receipt_of
 from pseudoledger.registrar.founding import sign_founding
@@ -144,6 +145,7 @@ class Registrar:
 
     def _go_on(self) -> None:
         """Check that this key may sign, and make good what a crash left unfinished."""
+        self._sealer.catch_up()
         state, signer = self.state, self._sealer.signer
         if signer.did != state.ledger_key:
             raise StoreError(
@@ -174,6 +176,8 @@ class Registrar:
         """Publish the newest checkpoint and let the ledger go. Idempotent."""
         try:
             self.publish()
+            if not self._failed:
+                self._sealer.rest()
         finally:
             self._intake.close()
             self._store.close()
@@ -199,7 +203,8 @@ class Registrar:
 
     @property
     def store(self) -> Store:
-        """The store, to read from."""
+        """The store, to read from; the newest head is in it too."""
+        self._sealer.keep()
         return self._store
 
     @property
@@ -265,7 +270,7 @@ class Registrar:
 
     def receipt(self, index: int) -> bytes:
         """Return the receipt of an entry under the block that seals it."""
-        return receipt_of(self._store, self.state.origin, index)
+        return receipt_of(self.store, self.state.origin, index)
 
     def _admit(self, raws: Sequence[bytes], *, from_network: bool, dry_run: bool) -> list[Answer]:
         with self._whole():
@@ -326,8 +331,9 @@ class Registrar:
         """
         self._failed = True
         self._store.reload()
-        self._book = Book(self._store)
         self._sealer.reload()
+        self._sealer.catch_up()
+        self._book = Book(self._store)
         if self._store.size:
             self._sealer.settle(self.state.origin)
         self._failed = False

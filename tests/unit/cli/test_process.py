@@ -11,7 +11,7 @@ import pytest
 
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.nodes import place_of
-from pseudoledger.ledger.store import WriterLock
+from pseudoledger.ledger.lock import WriterLock
 
 PL = str(Path(sys.executable).with_name("pl"))
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pseudoledger.identity import keyfile, last_signed
+from pseudoledger.identity import keyfile, signing_record
 from pseudoledger.identity.derivation import Seed, path_text, words_from_entropy
 from pseudoledger.identity.keys import Signer, verify
-from pseudoledger.identity.last_signed import Head
+from pseudoledger.identity.signing_record import Head, Slot
 from pseudoledger.identity.verdicts import VERDICTS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "spec" / "identity.md").read_text()
@@ -78,9 +78,9 @@ def test_the_sealed_example_opens_to_the_unsealed_one():
 
 
 def test_the_slot_of_a_signing_record():
-    slot = last_signed._encode(7, Head(5, b"\x22" * 32))
+    slot = signing_record.encode_slot(Slot(7, Head(5, b"\x22" * 32)))
     begins = next(text.strip() for _, text in BLOCKS if text.startswith("706c2f"))
     ends = re.search(r"and ends in ([0-9a-f]{64})\.", PAGE)[1]
     assert slot.hex() == begins + "00" * 408 + ends
     assert hashlib.sha256(slot[:480]).hexdigest() == ends
-    assert len(slot) == last_signed.SLOT_BYTES == 512
+    assert len(slot) == signing_record.SLOT_BYTES == 512

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pseudoledger.errors import ConflictError, StoreBusy, StoreCorrupt, StoreError
-from pseudoledger.identity import last_signed
-from pseudoledger.identity.last_signed import Head, LastSigned, read_record
+from pseudoledger.identity import last_signed, signing_record
+from pseudoledger.identity.last_signed import LastSigned, read_record
+from pseudoledger.identity.signing_record import FILE_BYTES, Carried, Head, Slot
 
 R, S, T = (bytes([number]) * 32 for number in (1, 2, 3))
 
@@ -196,7 +197,7 @@ def test_every_flipped_bit_of_a_slot_is_noticed(record, path):
         for bit in range(8):
             slot = bytearray(whole[512:])
             slot[place] ^= 1 << bit
-            assert last_signed._decode(bytes(slot)) is None
+            assert signing_record.decode_slot(bytes(slot)) is None
 
 
 @pytest.mark.parametrize("content", [b"", bytes(1024), b"x" * 1024, bytes(512), bytes(2000)])
@@ -208,7 +209,7 @@ def test_a_record_without_a_whole_slot_is_refused(record, path, content):
             call(path)
 
 
-def test_a_record_with_more_than_its_slots_or_swapped_slots_is_refused(record, path):
+def test_a_record_of_another_length_or_with_swapped_slots_is_refused(record, path):
     put(record, (5, R))
     whole = path.read_bytes()
     for content in (whole + b"\0", whole[:-1], whole[512:] + whole[:512]):
@@ -219,10 +220,10 @@ def test_a_record_with_more_than_its_slots_or_swapped_slots_is_refused(record, p
 
 def test_slots_with_impossible_heads_are_not_whole(monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(last_signed, "SIZE_END", 2**64)
-        slot = last_signed._encode(0, Head(2**63, R))
-    assert last_signed._decode(slot) is None
-    assert last_signed._decode(slot[:-1]) is None
+        patch.setattr(signing_record, "SIZE_END", 2**64)
+        slot = signing_record.encode_slot(Slot(0, Head(2**63, R)))
+    assert signing_record.decode_slot(slot) is None
+    assert signing_record.decode_slot(slot[:-1]) is None
 
 
 def test_a_head_that_was_only_intended_by_an_earlier_version_counts_for_nothing(record, path):
@@ -236,6 +237,149 @@ def test_a_head_that_was_only_intended_by_an_earlier_version_counts_for_nothing(
     whole[512:] = bytes(body) + sha256(body).digest()
     path.write_bytes(whole)
     assert read_record(path) == Head(5, R)
+
+
+# Blocks that the record carries.
+
+BODIES = (b"first", b"", bytes(4_000))
+HEADS = (Head(7, S), Head(9, T), Head(20, R))
+
+
+def carry(record):
+    """Bring a new record to a head, then to three more with the blocks that end with them."""
+    put(record, (5, R))
+    for head, body in zip(HEADS, BODIES, strict=True):
+        assert record.takes(len(body))
+        record.record(head.size, head.root, body)
+        assert record.carries
+    return [Carried(head, body) for head, body in zip(HEADS, BODIES, strict=True)]
+
+
+def test_a_block_is_carried_until_a_head_without_one(record, path):
+    carried = carry(record)
+    assert path.stat().st_size == FILE_BYTES
+    assert record.read() == read_record(path) == HEADS[-1]
+    record.close()
+    with LastSigned(path) as again:
+        assert again.read() == HEADS[-1]
+        assert again.carries
+        assert list(again.missing(5, R)) == carried
+        assert list(again.missing(*(7, S))) == carried[1:]
+        assert not again.missing(20, R)
+        assert not again.missing(6, S)
+        assert not again.missing(7, T)
+        again.check(20, R, HEADS[1])
+        again.record(20, R)
+        assert not again.carries
+        assert again.read() == read_record(path) == HEADS[-1]
+        assert not again.missing(5, R)
+        again.record(21, S, b"next")
+        assert list(again.missing(20, R)) == [Carried(Head(21, S), b"next")]
+
+
+def test_the_same_head_again_changes_nothing_of_what_is_carried(record, path):
+    carry(record)
+    before = path.read_bytes()
+    record.record(20, R, bytes(4_000))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("head", [(19, R), (0, S), (20, S)])
+def test_no_carried_block_falls_or_forks(record, path, head):
+    carry(record)
+    before = path.read_bytes()
+    with pytest.raises(ConflictError):
+        record.record(*head, b"body")
+    assert path.read_bytes() == before
+
+
+def test_a_tree_that_a_carried_block_follows_may_not_be_signed(record):
+    carry(record)
+    with pytest.raises(ConflictError, match="backup"):
+        record.check(7, S, Head(5, R))
+
+
+def test_nothing_is_carried_before_the_first_head_nor_beyond_the_end(record):
+    assert not record.takes(0)
+    put(record, (1, R))
+    assert not record.takes(FILE_BYTES)
+    count = 1
+    while record.takes(100_000):
+        count += 1
+        record.record(count, R, bytes(100_000))
+    assert count == 11
+    with pytest.raises(ValueError, match="takes what"):
+        record.record(count + 1, R, bytes(100_000))
+    record.record(count, R)
+    assert record.takes(100_000)
+
+
+def test_a_disk_without_room_carries_nothing(record, path, monkeypatch):
+    put(record, (5, R))
+    genuine = os.pwrite
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", lambda *args: genuine(*args) if len(args[1]) < 1_000 else 100)
+        assert not record.takes(10)
+        assert path.stat().st_size == 1024
+    record.record(6, S)
+    assert record.takes(10)
+    assert path.stat().st_size == FILE_BYTES
+
+
+def test_a_torn_carried_block_at_every_byte_leaves_those_before_it(record, path):
+    carried = carry(record)
+    record.close()
+    whole = path.read_bytes()
+    end = len(whole.rstrip(b"\0")) + 1
+    starts = [whole.index(b"pl/carried-block")]
+    while (found := whole.find(b"pl/carried-block", starts[-1] + 1)) > 0:
+        starts.append(found)
+    assert len(starts) == 3
+    for number, start in enumerate(starts):
+        stop = (*starts, end)[number + 1]
+        for cut in range(start, min(stop - 1, start + 300)):
+            path.write_bytes(whole[:cut] + bytes(len(whole) - cut))
+            expected = [Head(5, R), *HEADS][number]
+            assert read_record(path) == expected
+            with LastSigned(path) as again:
+                assert list(again.missing(5, R)) == carried[:number]
+
+
+def test_every_flipped_bit_of_a_carried_block_is_noticed(record, path):
+    carry(record)
+    whole = path.read_bytes()
+    start = whole.index(b"pl/carried-block")
+    for place in range(start, start + signing_record.carried_bytes(len(BODIES[0]))):
+        for bit in range(8):
+            damaged = bytearray(whole)
+            damaged[place] ^= 1 << bit
+            path.write_bytes(damaged)
+            assert read_record(path) == Head(5, R)
+
+
+def test_a_torn_slot_after_carried_blocks_leaves_them(record, path):
+    carry(record)
+    old = path.read_bytes()
+    record.record(20, R)
+    record.record(31, S, b"after it")
+    new = path.read_bytes()
+    (start,) = [at for at in (0, 512) if old[at : at + 512] != new[at : at + 512]]
+    assert read_record(path) == Head(31, S)
+    for cut in range(512):
+        path.write_bytes(old[:start] + new[start : start + cut] + old[start + cut :])
+        assert read_record(path) == HEADS[-1]
+
+
+def test_what_was_carried_before_the_newest_slot_is_never_read_again(record, path):
+    """Blocks of another round stand where the new ones end, whole in themselves."""
+    put(record, (1, R))
+    assert record.takes(50)
+    for size in range(2, 12):
+        record.record(size, R, bytes(50))
+    record.record(11, R)
+    record.record(12, S, bytes(50))
+    assert path.read_bytes().count(b"pl/carried-block") == 10
+    assert read_record(path) == Head(12, S)
 
 
 # Files.
@@ -326,7 +470,7 @@ def test_writes_are_synced_before_they_return(record, monkeypatch):
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["record", "check", "reopen"]),
+            st.sampled_from(["record", "carry", "check", "reopen"]),
             st.integers(0, 6),
             st.sampled_from([R, S]),
         ),
@@ -345,6 +489,8 @@ def test_recorded_heads_never_fall_or_fork_whatever_is_called(tmp_path_factory, 
                     record = LastSigned(path)
                 elif call == "check":
                     record.check(size, root, last)
+                elif call == "carry":
+                    record.record(size, root, b"a block" if record.takes(7) else None)
                 else:
                     record.record(size, root)
             except (StoreError, ConflictError):

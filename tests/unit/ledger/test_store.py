@@ -7,9 +7,11 @@ import pytest
 
 from pseudoledger.bench.workload import Load
 from pseudoledger.errors import PeerUnreachable, StoreCorrupt, StoreError
+from pseudoledger.ledger.lock import WriterLock
 from pseudoledger.ledger.schema import MIGRATIONS, VIEWS
-from pseudoledger.ledger.store import Store, WriterLock
+from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tree import Frontier, hash_leaf, stored_count
+from pseudoledger.registrar.sealing import CARRIED_MAX
 
 
 @pytest.fixture
@@ -20,11 +22,18 @@ def load(tmp_path):
     load.registrar.close()
 
 
-def test_the_writer_syncs_every_commit_through_a_log(load):
+def test_the_writer_syncs_every_commit_through_a_log_unless_the_record_carries_it(tmp_path):
+    load = Load(tmp_path / "it", leases=2)
     database = load.registrar.store._db
     assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert database.execute("PRAGMA synchronous").fetchone() == (2,)
+    waits = []
+    for count in (8, CARRIED_MAX, CARRIED_MAX + 1, 1):
+        load.registrar.register(load.statements(count))
+        waits.append(database.execute("PRAGMA synchronous").fetchone()[0] == 2)
+        assert load.registrar._sealer.last_signed.carries is not waits[-1]
+    assert waits == [False, False, True, False]
     assert database.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    load.registrar.close()
 
 
 def test_entries_hashes_and_blocks_belong_together(load):

@@ -28,7 +28,8 @@ from pseudoledger.ledger import query
 from pseudoledger.ledger.bundle import ENTRIES_MAX, BundledDisclosures, BundledEntry, ContractBundle
 from pseudoledger.ledger.checkpoint import Checkpoint, parse_checkpoint
 from pseudoledger.ledger.note import parse_note
-from pseudoledger.ledger.store import EntryRow, Store
+from pseudoledger.ledger.rows import EntryRow
+from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tree import inclusion_proof
 from pseudoledger.statement import envelope
 from pseudoledger.statement.references import is_id, pinned_files, references

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Path, Query, Response
 
 from pseudoledger.ledger import query
 from pseudoledger.ledger.query import INDEX_MAX
-from pseudoledger.ledger.store import BlockRow, EntryRow, Store
+from pseudoledger.ledger.rows import BlockRow, EntryRow
+from pseudoledger.ledger.store import Store
 from pseudoledger.node.api import items
 from pseudoledger.node.api.failures import BAD_PARAMETERS, NOT_FOUND, Absent, ApiRoute, Responses
 from pseudoledger.node.api.models import BlockItem, Names, Page, StatementItem

@@ -17,7 +17,7 @@ from pseudoledger.contract.derive import (
     offer_status,
 )
 from pseudoledger.contract.things import Chain, Demand, Invoice, Lease, Offer
-from pseudoledger.ledger.store import BlockRow, EntryRow
+from pseudoledger.ledger.rows import BlockRow, EntryRow
 from pseudoledger.node.api.models import (
     BlockItem,
     DemandItem,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pseudoledger.ledger.store import BlockRow, EntryRow
+from pseudoledger.ledger.rows import BlockRow, EntryRow
 from pseudoledger.node.pages.lists import Listed, window
 from pseudoledger.node.pages.overview import Sealed, chain_to
 from pseudoledger.node.pages.site import Ask, Page

@@ -13,7 +13,7 @@ from pseudoledger.contract.things.claim import Claim
 from pseudoledger.contract.things.voucher import Voucher
 from pseudoledger.errors import MalformedError
 from pseudoledger.identity.keys import key_from_did
-from pseudoledger.ledger.store import EntryRow
+from pseudoledger.ledger.rows import EntryRow
 from pseudoledger.node.pages.lists import read_all
 from pseudoledger.node.pages.site import Ask, Page
 from pseudoledger.node.pages.traced import Traced, traced

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from pseudoledger.contract.things import Chain, Demand, Invoice, Lease, Offer, Payment, Thing
 from pseudoledger.ledger.checkpoint import Checkpoint, parse_checkpoint
 from pseudoledger.ledger.note import parse_note
-from pseudoledger.ledger.store import BlockRow, EntryRow
+from pseudoledger.ledger.rows import BlockRow, EntryRow
 from pseudoledger.node.node import WitnessStanding
 from pseudoledger.node.pages.site import Ask, Page, fork_files
 from pseudoledger.node.reading import View

@@ -14,7 +14,7 @@ from pseudoledger.contract.things import Amendment, Delivery, Invoice, Lease, Th
 from pseudoledger.contract.things.asset import Asset
 from pseudoledger.contract.things.dispute import Dispute
 from pseudoledger.contract.things.voucher import Programme, Voucher
-from pseudoledger.ledger.store import BlockRow
+from pseudoledger.ledger.rows import BlockRow
 from pseudoledger.ledger.tree import hash_leaf, inclusion_proof
 from pseudoledger.node.pages.dictionary import Field, fields, summary
 from pseudoledger.node.pages.site import Ask, Page
