@@ -46,9 +46,9 @@ def fail_once_another_is_begun(monkeypatch, remote, owner, name):
         if len(begun) == 2:
             second.set()
 
-    def failing(*arguments):
+    def failing(*arguments, **named):
         if failed.is_set():
-            return step(*arguments)
+            return step(*arguments, **named)
         failed.set()
         assert second.wait(10), "a second batch was begun"
         raise StoreError("the disk fails")

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 BATCH_MAX = 1_000
 """Most statements of one block; a request may bring as many."""
-BESIDE_LEAST = 96
+BESIDE_LEAST = 72
 """Requests that have to wait for a second batch to be begun beside the one under way."""
 _BEGUN_MAX = 2
 WAITING_MAX = 8_192

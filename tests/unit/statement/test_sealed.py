@@ -285,4 +285,4 @@ def test_digests_are_found_in_the_bytes_as_in_the_tree():
 
 def test_no_text_passes_for_a_digest():
     said = jcs({"label": '","_sd":["x"],"y":"', "other": '"_sd":["z"]', "x_sd": ["w"], "_sd": ["a", "b"]})
-    assert sealed.digests(said) == ["a", "b"]
+    assert sealed.digests(said) == ("a", "b")
