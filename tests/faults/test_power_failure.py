@@ -4,13 +4,14 @@ What SQLite has not synced is gone after a power failure; what the ledger key's 
 """
 
 import shutil
+import sqlite3
 
 import pytest
 from small_ledger import LEDGER, NEXT_LEDGER, accepted, key_change
 
 from pseudoledger.audit.verifier import Verdict, verify
 from pseudoledger.bench.workload import Load
-from pseudoledger.errors import ConflictError, StoreCorrupt
+from pseudoledger.errors import ConflictError, StoreCorrupt, StoreError
 from pseudoledger.identity.last_signed import LastSigned, read_record
 from pseudoledger.identity.signing_record import Head
 from pseudoledger.ledger.rows import decode_batch
@@ -149,6 +150,69 @@ def test_the_block_of_a_new_key_is_durable_before_it_is_signed(load):
         assert not closed.carries
     accepted(registrar.register(load.statements(1)))
     assert record.carries
+
+
+def refuse_once(load, step):
+    """Let SQLite refuse one statement of some kind."""
+
+    class Refusing:
+        def __init__(self, connection):
+            self._connection, self._step = connection, step
+
+        def __getattr__(self, name):
+            return getattr(self._connection, name)
+
+        def execute(self, sql, *values):
+            if sql == self._step:
+                self._step = None
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorname = "SQLITE_FULL"
+                raise error
+            return self._connection.execute(sql, *values)
+
+    load.registrar._store._db = Refusing(load.registrar._store._db)
+
+
+def test_a_block_that_the_store_refuses_is_carried_no_more(load):
+    path = load.directory / "keys" / "ledger.last-signed"
+    raws = load.statements(2)
+    accepted(load.registrar.register(raws[:1]))
+    before = read_record(path)
+    refuse_once(load, "COMMIT")
+    with pytest.raises(StoreError, match="the disk is full; nothing was written"):
+        load.registrar.register(raws[1:])
+    assert read_record(path) == before
+    assert load.registrar.store.size == before.size
+    place = after_failure(load, kept(load, "now.db"), path.read_bytes())
+    with open_at(load, place) as registrar:
+        assert registrar.store.size == before.size
+    (answer,) = accepted(load.registrar.register(raws[1:]))
+    assert not answer.known
+
+
+def test_a_block_that_cannot_be_taken_back_is_registered_at_the_next_start(load, monkeypatch):
+    path = load.directory / "keys" / "ledger.last-signed"
+    raws = load.statements(2)
+    accepted(load.registrar.register(raws[:1]))
+    before = load.registrar.store.size
+    refuse_once(load, "COMMIT")
+    with monkeypatch.context() as patched:
+        patched.setattr(LastSigned, "take_back", lambda _: fail(StoreError("the disk failed")))
+        with pytest.raises(StoreError, match="the disk failed"):
+            load.registrar.register(raws[1:])
+    with pytest.raises(StoreError, match="state of the store unknown"):
+        load.registrar.register(raws[1:])
+    assert read_record(path).size == before + 2
+    load.registrar.close()
+    load.registrar = open_at(load, load.directory)
+    (answer,) = accepted(load.registrar.register(raws[1:]))
+    assert answer.known
+    load.registrar.close()
+    assert verify(load.directory / "ledger").verdict is Verdict.VALID
+
+
+def fail(error):
+    raise error
 
 
 def test_a_closed_ledger_carries_nothing(load):

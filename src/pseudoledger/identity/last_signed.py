@@ -42,6 +42,9 @@ from pseudoledger.identity.signing_record import (
 
 _NEW_KEY = "go on under a new ledger key: pl ledger change-key NEW --after-loss"
 
+_TORN_BYTES = 16
+"""As many zeros at the beginning of a carried block make it none."""
+
 _fdatasync = getattr(os, "fdatasync", os.fsync)
 
 
@@ -78,6 +81,8 @@ class LastSigned:
             carried = list(decode_carried(content, self._slot))
             self._head = carried[-1].head if carried else self._slot.head
             self._end = SLOTS_BYTES + sum(carried_bytes(len(one.body)) for one in carried)
+            self._before: tuple[Head | None, int] | None = None
+            """The head before the block that was carried last, and where that stands."""
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -151,9 +156,25 @@ class LastSigned:
         else:
             self.refuse_if_broken()
 
+    def take_back(self) -> None:
+        """Forget the block that was carried last: the store did not take it, and its head was never signed.
+
+        Raises StoreError if the record fails to take that write; the next start then gives the block to the store.
+        """
+        if self._before is None:
+            raise ValueError("a block can be taken back that was the last to be recorded")
+        head, place = self._before
+        self._put(bytes(_TORN_BYTES), place)
+        self._head, self._end, self._before = head, place, None
+
+    @property
+    def broken(self) -> bool:
+        """Whether nothing can be recorded until it is opened anew."""
+        return self._broken or self._descriptor < 0
+
     def refuse_if_broken(self) -> None:
         """Raise StoreError if nothing can be recorded: before a commit whose head could then not be signed."""
-        if self._broken or self._descriptor < 0:
+        if self.broken:
             raise StoreError(
                 f"{self.path} is closed or failed to take a write, so nothing is signed",
                 hint="open the ledger anew; if it fails again, check the disk",
@@ -180,7 +201,7 @@ class LastSigned:
         """Write the next slot, which leaves behind what was carried."""
         slot = Slot(self._slot.sequence + 1, head)
         self._put(encode_slot(slot), slot.sequence % 2 * SLOT_BYTES)
-        self._slot, self._head, self._end = slot, head, SLOTS_BYTES
+        self._slot, self._head, self._end, self._before = slot, head, SLOTS_BYTES, None
 
     def _carry(self, carried: Carried) -> None:
         """Write a block behind those that are carried already."""
@@ -188,6 +209,7 @@ class LastSigned:
         if self._end + len(raw) > FILE_BYTES or not self._room:
             raise ValueError("a record takes what `takes` allowed")
         self._put(raw, self._end)
+        self._before = self._head, self._end
         self._head, self._end = carried.head, self._end + len(raw)
 
     def _put(self, raw: bytes, place: int) -> None:
@@ -202,7 +224,7 @@ class LastSigned:
 
     def _make_room(self) -> bool:
         """Give the file its full length, once; tell whether it has it. A disk without room carries nothing."""
-        if not self._room and not self._broken and self._descriptor >= 0:
+        if not self._room and not self.broken:
             try:
                 # The length first, which a crash leaves as it was or as it will be.
                 os.ftruncate(self._descriptor, FILE_BYTES)

@@ -11,11 +11,12 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pseudoledger.errors import StoreCorrupt, StoreError
+from pseudoledger.ledger.beside import Beside
 from pseudoledger.ledger.database import DATABASE, existing, explained, open_readonly, open_writable
 from pseudoledger.ledger.rows import Batch, BlockRow, EntryRow, entry_of
 from pseudoledger.ledger.tree import Frontier, stored_count
@@ -35,6 +36,7 @@ class Store:
         self._db = connection
         self._waits = True
         """Whether COMMIT waits for the disk, as a connection does that was just opened."""
+        self._beside = Beside()
         self._size = self._count()
 
     def _count(self) -> int:
@@ -43,6 +45,7 @@ class Store:
 
     def reload(self) -> None:
         """Count the entries anew after a failed `append`, which may have been stored all the same."""
+        self._beside.wait()
         with explained(self.path):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -100,24 +103,30 @@ class Store:
 
     def close(self) -> None:
         """Close the database."""
+        self._beside.close()
         self._db.close()
 
-    def append(self, *batches: Batch, durable: bool = True) -> None:
+    def append(self, *batches: Batch, carry: Callable[[], object] | None = None) -> None:
         """Store some blocks, one after the other, and everything that they seal, or nothing of it.
 
-        Durably, and all that was stored before; or else without waiting for the disk, for a caller that keeps these
-        batches on disk elsewhere until `sync` or a durable `append`. No other process can miss them.
+        Durably, and all that was stored before. Or else, without waiting for the disk, beside `carry`, which puts
+        these batches on disk elsewhere until `sync` or an `append` without it: no other process can miss them then,
+        but a power failure can take them. Where `carry` raises, they may have been stored.
         """
         db, size = self._db, self._size
         with explained(self.path):
-            self._wait_for_disk(waits=durable)
+            self._wait_for_disk(waits=carry is None)
             db.execute("BEGIN IMMEDIATE")
             try:
                 for batch in batches:
                     self._insert(batch, stored_count(size))
                     size += len(batch.entries)
-                db.execute("COMMIT")
+                if carry is None:
+                    db.execute("COMMIT")
+                else:
+                    self._beside.run(lambda: db.execute("COMMIT"), carry)
             except BaseException:
+                self._beside.wait()
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise

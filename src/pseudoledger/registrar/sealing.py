@@ -7,6 +7,7 @@ carries a small block along and is synced; the store then does not wait for the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from pseudoledger.contract.ruleset import Court
 from pseudoledger.contract.things import LedgerState
@@ -44,9 +45,14 @@ class Sealer:
         the store, where it may stand already, but not durably."""
         self._kept = True
         """Whether it stands there."""
+        self._in_flight: Head | None = None
+        """The head of a block that is being recorded beside its transaction."""
 
     def reload(self) -> None:
-        """Read the right edge of the tree anew, after a failure."""
+        """Read the right edge of the tree anew, after a failure; what the record carries and the store refused goes."""
+        head, self._in_flight = self._in_flight, None
+        if head is not None and self._store.size < head.size and self.last_signed.read() == head:
+            self.last_signed.take_back()
         self._frontier, self._signed, self._kept = self._store.frontier(), None, True
 
     def seal(self, court: Court, state: LedgerState, accepted: Sequence[EntryRow], time_ms: int) -> None:
@@ -97,12 +103,18 @@ class Sealer:
         carried = encode_batch(batch) if small else None
         if carried is not None and not self.last_signed.takes(len(carried)):
             carried = None
-        self._store.append(batch, durable=carried is None)
+        if carried is None:
+            self._store.append(batch)
+            self.last_signed.record(index + 1, row.root)
+        else:
+            self._in_flight = Head(index + 1, row.root)
+            self._store.append(batch, carry=partial(self.last_signed.record, index + 1, row.root, carried))
+            self._in_flight = None
         self._signed, self._kept = None, True
         court.book.committed()
         self._unpublished = True
         publish = self._published_ms is None or time_ms - self._published_ms >= PUBLISH_MS
-        self._sign(state.origin, row, carried, time_ms if publish else None)
+        self._sign(state.origin, row, time_ms if publish else None)
 
     def catch_up(self) -> None:
         """Store what the record carries and a power failure took from the store, before anything is read of it."""
@@ -142,7 +154,7 @@ class Sealer:
     def rest(self) -> None:
         """Let the store hold everything durably and the record carry nothing: then an older copy is told as one."""
         self.keep()
-        if self.last_signed.carries:
+        if self.last_signed.carries and not self.last_signed.broken:
             self._store.sync()
             self.last_signed.record(self._store.size, self._frontier.root())
 
@@ -181,17 +193,13 @@ class Sealer:
         """Return the checkpoint of the stored tree, signed."""
         return format_note(sign_checkpoint(self.signer, origin, self._frontier.size, self._frontier.root()))
 
-    def _sign(
-        self, origin: str, block: BlockRow, carried: bytes | None = None, published_ms: int | None = None
-    ) -> None:
+    def _sign(self, origin: str, block: BlockRow, published_ms: int | None = None) -> None:
         """Sign the head that ends with the stored last block, and its checkpoint where one is due.
 
-        The block is on disk, in the store or carried by the record, before the first signature is made. A power
-        failure may lose the signatures: `settle` makes the same ones again.
+        The block is on disk, in the store or carried by the record, and the record names its head. A power failure
+        may lose the signatures: `settle` makes the same ones again.
         """
-        size = block.index + 1
-        self.last_signed.record(size, block.root, carried)
-        head = sign_head(self.signer, origin, size, block.root)
+        head = sign_head(self.signer, origin, block.index + 1, block.root)
         self._signed, self._kept = (block.index, head.signature), False
         if published_ms is not None:
             self._store.keep_signed(block.index, head.signature, self.note(origin))

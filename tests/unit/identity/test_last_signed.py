@@ -357,6 +357,21 @@ def test_every_flipped_bit_of_a_carried_block_is_noticed(record, path):
             assert read_record(path) == Head(5, R)
 
 
+def test_a_block_taken_back_was_never_carried(record, path):
+    carried = carry(record)
+    record.take_back()
+    assert record.read() == read_record(path) == HEADS[1]
+    assert list(record.missing(5, R)) == carried[:2]
+    with pytest.raises(ValueError, match="last to be recorded"):
+        record.take_back()
+    # Another block may follow the one before it now: the head taken back was never signed.
+    record.record(12, S, b"another")
+    assert read_record(path) == Head(12, S)
+    record.record(12, S)
+    with pytest.raises(ValueError, match="last to be recorded"):
+        record.take_back()
+
+
 def test_a_torn_slot_after_carried_blocks_leaves_them(record, path):
     carry(record)
     old = path.read_bytes()
