@@ -16,7 +16,8 @@ from pseudoledger.cli.show import Facts, present, when
 from pseudoledger.cli.values import choice, did, length
 from pseudoledger.contract.ruleset import IN_PREPARATION, NAMES, NEWEST, named
 from pseudoledger.errors import PeerUnreachable, PseudoledgerError
-from pseudoledger.identity.last_signed import LastSigned, read_record
+from pseudoledger.identity.last_signed import LastSigned, read_heads
+from pseudoledger.identity.signing_record import Head
 from pseudoledger.node.ledgers import Ledger, NodeLedger
 from pseudoledger.registrar import Registrar
 from pseudoledger.statement.kinds.ledger import Policy, is_origin
@@ -277,20 +278,22 @@ def _signing(ledger: Ledger, desk: Desk) -> str:
     if name is None:
         return "the ledger key is not held here: reading only"
     try:
-        record = read_record(last_signed_path(desk.keystore, name))
+        heads = read_heads(last_signed_path(desk.keystore, name))
     except PseudoledgerError as error:
         return f"refused: {error.message}"
-    last = ledger.store.last_block()
+    last, newest = ledger.store.last_block(), heads[-1]
     before = ledger.store.block(last.height - 1) if last else None
-    # A tree one block ahead was stored by a crash before its record: the writer settles it.
-    fitting = [
-        (ledger.size, ledger.store.frontier().root()),
-        (before.index + 1, before.root) if before else None,
-    ]
-    if record is None or (record.size, record.root) in fitting:
+    # A tree one block ahead was stored by a crash before its record, and one whose next blocks the record carries
+    # lost them by a power failure: the writer settles either.
+    tree = Head(ledger.size, ledger.store.frontier().root())
+    if (
+        newest is None
+        or tree in heads
+        or (before is not None and newest == Head(before.index + 1, before.root))
+    ):
         return f"ready, with key {name}"
     return (
-        f"refused: key {name} last signed {record}, and this tree has {ledger.size} entries; it was restored from"
+        f"refused: key {name} last signed {newest}, and this tree has {ledger.size} entries; it was restored from"
         " a backup, or the key was used elsewhere"
     )
 

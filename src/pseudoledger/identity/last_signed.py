@@ -49,14 +49,22 @@ _fdatasync = getattr(os, "fdatasync", os.fsync)
 
 
 def read_record(path: Path) -> Head | None:
-    """Read a record without locking it, for displays; None if nothing was signed yet.
+    """Read the newest head of a record without locking it; None if nothing was signed yet.
 
     Raises StoreError or StoreCorrupt.
+    """
+    return read_heads(path)[-1]
+
+
+def read_heads(path: Path) -> list[Head | None]:
+    """Read the heads of a record without locking it: the one that carries no block, then those of carried blocks.
+
+    A tree that ends with any of them fits: its next writer brings it up to the last. Raises as `read_record`.
     """
     with _explained(path):
         content = files.read_private(path, size_max=FILE_BYTES)
     slot = _newest(content, path)
-    return [slot.head, *(one.head for one in decode_carried(content, slot))][-1]
+    return [slot.head, *(one.head for one in decode_carried(content, slot))]
 
 
 class LastSigned:

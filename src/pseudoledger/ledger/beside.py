@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
+from types import TracebackType
+from typing import Self
 
 
 class Beside:
@@ -54,9 +56,21 @@ class Beside:
 
     def _serve(self) -> None:
         while (work := self._asked.get()) is not None:
-            try:
+            with _Kept() as kept:
                 work()
-            except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
-                self._done.put(error)
-            else:
-                self._done.put(None)
+            self._done.put(kept.error)
+
+
+class _Kept:
+    """Keeps the error of its block, to be raised where the work was asked for."""
+
+    error: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self.error = error
+        return True

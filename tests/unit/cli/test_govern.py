@@ -1,9 +1,13 @@
 """What the founder alone does: registered files, policy, a new ledger key; and that the ledger goes on verifying."""
 
 import json
+import shutil
+from contextlib import closing
 
 from pseudoledger.audit.verifier import Verdict, verify
 from pseudoledger.cli.main import run
+from pseudoledger.ledger.store import Store
+from pseudoledger.registrar.sealing import Sealer
 
 
 def said(capsys):
@@ -79,3 +83,29 @@ def test_after_a_loss_the_founder_goes_on_without_the_old_key(tmp_path, monkeypa
     assert run(["id", "declare", "--label", "north", "--as", "party"]) == 0
     report = verify(older)
     assert (report.verdict, report.entries) == (Verdict.VALID, 6)
+
+
+def test_a_power_failure_is_no_restored_backup(tmp_path, monkeypatch, capsys):
+    """The process dies before it closes, and the disk keeps an older database: the record gives the blocks back."""
+    founded(tmp_path, monkeypatch)
+    database = tmp_path / "market" / "ledger.db"
+    with closing(Store.open_reader(database.parent)) as store:
+        store.backup_to(tmp_path / "old.db")
+    with monkeypatch.context() as patched:
+        patched.setattr(Sealer, "rest", lambda _: None)
+        assert run(["id", "declare", "--label", "north", "--as", "party"]) == 0
+    shutil.copy(tmp_path / "old.db", database)
+    capsys.readouterr()
+    assert run(["status", "--json"]) == 0
+    assert said(capsys)["signing"].startswith("ready")
+    assert run(["id", "new", "other", "--unsealed"]) == 0
+    assert run(["id", "declare", "--label", "south", "--as", "other"]) == 0
+    report = verify(tmp_path / "market")
+    assert (report.verdict, report.entries) == (Verdict.VALID, 6)
+    # After an orderly end an older copy is told as one.
+    shutil.copy(tmp_path / "old.db", database)
+    capsys.readouterr()
+    assert run(["status", "--json"]) == 0
+    assert said(capsys)["signing"].startswith("refused")
+    assert run(["id", "declare", "--label", "north", "--as", "party"]) == 1
+    assert "restored backup" in capsys.readouterr().err

@@ -79,8 +79,21 @@ def test_the_sealed_example_opens_to_the_unsealed_one():
 
 def test_the_slot_of_a_signing_record():
     slot = signing_record.encode_slot(Slot(7, Head(5, b"\x22" * 32)))
-    begins = next(text.strip() for _, text in BLOCKS if text.startswith("706c2f"))
+    begins = next(text.strip() for _, text in BLOCKS if text.startswith("706c2f6c"))
     ends = re.search(r"and ends in ([0-9a-f]{64})\.", PAGE)[1]
     assert slot.hex() == begins + "00" * 408 + ends
     assert hashlib.sha256(slot[:480]).hexdigest() == ends
     assert len(slot) == signing_record.SLOT_BYTES == 512
+
+
+def test_a_block_that_a_signing_record_carries():
+    written = next(text.strip() for _, text in BLOCKS if text.startswith("706c2f63"))
+    carried = signing_record.Carried(Head(7, b"\x33" * 32), b"a block")
+    assert signing_record.encode_carried(7, carried).hex() == written
+    slots = signing_record.encode_slot(Slot(6, None)) + signing_record.encode_slot(
+        Slot(7, Head(5, b"\x22" * 32))
+    )
+    content = (slots + bytes.fromhex(written)).ljust(signing_record.FILE_BYTES, b"\0")
+    assert f"{signing_record.FILE_BYTES:,} bytes" in PAGE
+    newest = signing_record.newest_slot(content)
+    assert list(signing_record.decode_carried(content, newest)) == [carried]

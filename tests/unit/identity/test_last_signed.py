@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pseudoledger.errors import ConflictError, StoreBusy, StoreCorrupt, StoreError
 from pseudoledger.identity import last_signed, signing_record
-from pseudoledger.identity.last_signed import LastSigned, read_record
+from pseudoledger.identity.last_signed import LastSigned, read_heads, read_record
 from pseudoledger.identity.signing_record import FILE_BYTES, Carried, Head, Slot
 
 R, S, T = (bytes([number]) * 32 for number in (1, 2, 3))
@@ -263,6 +263,7 @@ def test_a_block_is_carried_until_a_head_without_one(record, path):
     with LastSigned(path) as again:
         assert again.read() == HEADS[-1]
         assert again.carries
+        assert read_heads(path) == [Head(5, R), *HEADS]
         assert list(again.missing(5, R)) == carried
         assert list(again.missing(*(7, S))) == carried[1:]
         assert not again.missing(20, R)
