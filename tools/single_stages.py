@@ -28,11 +28,10 @@ STATEMENTS = 800
 STAGES: tuple[tuple[type, str, str], ...] = (
     (Registrar, "_hear", "reading and judging"),
     (Sealer, "seal", "sealing, all of the below in it"),
-    (Store, "append", "storing, COMMIT and its sync in it"),
+    (Store, "append", "storing, both below in it"),
     (Store, "_insert", "of it: SQLite before COMMIT"),
-    (Sealer, "_sign", "signing the head, both below in it"),
-    (LastSigned, "record", "of it: the record of what was signed, its sync in it"),
-    (Store, "keep_signed", "of it: keeping the signed head"),
+    (LastSigned, "record", "of it: the record with the block, its sync in it, beside COMMIT"),
+    (Sealer, "_sign", "signing the head"),
 )
 
 

@@ -3,8 +3,11 @@
 What SQLite has not synced is gone after a power failure; what the ledger key's record carries comes back.
 """
 
+import errno
+import os
 import shutil
 import sqlite3
+from contextlib import closing
 
 import pytest
 from small_ledger import LEDGER, NEXT_LEDGER, accepted, key_change
@@ -12,10 +15,14 @@ from small_ledger import LEDGER, NEXT_LEDGER, accepted, key_change
 from pseudoledger.audit.verifier import Verdict, verify
 from pseudoledger.bench.workload import Load
 from pseudoledger.errors import ConflictError, StoreCorrupt, StoreError
+from pseudoledger.identity import last_signed
 from pseudoledger.identity.last_signed import LastSigned, read_record
 from pseudoledger.identity.signing_record import Head
 from pseudoledger.ledger.rows import decode_batch
+from pseudoledger.ledger.store import Store
 from pseudoledger.registrar import Registrar
+from pseudoledger.registrar.intake import Intake
+from pseudoledger.registrar.succession import go_on_after_loss
 
 BLOCKS = 6
 
@@ -80,10 +87,189 @@ def test_what_was_acknowledged_comes_back_wherever_the_power_failed(load):
                 for raw, answer, receipt in zip(raws[:there], answers, receipts, strict=False):
                     assert registrar.store.entry(answer.index).statement == raw
                     assert registrar.receipt(answer.index) == receipt
-                # The same statements as before, whose blocks are the same: no history beside the first is made.
                 again = accepted(registrar.register(raws[there:]))
                 assert all(not answer.known for answer in again)
             assert verify(place / "ledger").verdict is Verdict.VALID
+
+
+def test_nobody_sees_a_block_before_it_is_on_disk(load, monkeypatch):
+    """What was seen and lost could be followed by another block, and whoever saw it could prove two histories."""
+    seen, genuine = [], last_signed._fdatasync
+
+    def look(descriptor):
+        with closing(Store.open_reader(load.directory / "ledger")) as reader:
+            seen.append((reader.size, reader.checkpoint()))
+        genuine(descriptor)
+        disk.append(read_record(load.directory / "keys" / "ledger.last-signed").size)
+
+    disk = []
+    before, checkpoint = load.registrar.store.size, load.registrar.store.checkpoint()
+    with monkeypatch.context() as patched:
+        patched.setattr(last_signed, "_fdatasync", look)
+        accepted(load.registrar.register(load.statements(1)))
+    assert seen == [(before, checkpoint)]
+    assert disk == [before + 2]
+    assert load.registrar.store.size == before + 2
+
+
+class Watched:
+    """A connection that notes how each of its transactions was committed."""
+
+    def __init__(self, connection, events):
+        self._connection, self._events = connection, events
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def execute(self, sql, *values):
+        result = self._connection.execute(sql, *values)
+        if sql == "COMMIT":
+            full = self._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+            self._events.append("durable" if full else "stored")
+        return result
+
+
+def test_a_slot_is_written_when_everything_before_is_durable_and_a_block_before_it_is_stored(
+    load, monkeypatch
+):
+    """The order in which the disk is asked, over small and large blocks, a full record, and the closing."""
+    events, put, sync = [], LastSigned._put, Store.sync
+
+    def noted(record, raw, place):
+        put(record, raw, place)
+        events.append("slot" if place < 1024 else "carried")
+
+    def synced(store):
+        sync(store)
+        events.append("durable")
+
+    monkeypatch.setattr(LastSigned, "_put", noted)
+    monkeypatch.setattr(Store, "sync", synced)
+    load.registrar._store._db = Watched(load.registrar._store._db, events)
+    raws = load.statements(800)
+    for start, stop in [(number, number + 1) for number in range(400)] + [(400, 600), (600, 601), (601, 800)]:
+        accepted(load.registrar.register(raws[start:stop]))
+    load.registrar.close()
+    assert events.count("slot") >= 3
+    assert events.count("carried") >= 390
+    for place, event in enumerate(events):
+        if event == "slot":
+            assert events[place - 1] == "durable"
+        elif event == "stored":
+            assert events[place - 1] == "carried"
+    assert events[-1] == "slot"
+
+
+def test_an_interruption_leaves_no_doubt_whether_commits_are_durable(load):
+    """Ctrl-C after the setting was carried out and before that was noted."""
+    connection = load.registrar._store._db
+
+    class Interrupted:
+        once = True
+
+        def __getattr__(self, name):
+            return getattr(connection, name)
+
+        def execute(self, sql, *values):
+            result = connection.execute(sql, *values)
+            if sql == "PRAGMA synchronous = NORMAL" and self.once:
+                self.once = False
+                raise KeyboardInterrupt
+            return result
+
+    accepted(load.registrar.register(load.statements(40)))
+    load.registrar._store._wait_for_disk(waits=True)
+    load.registrar._store._db = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        load.registrar.register([load.pool(0, "P-1")])
+    accepted(load.registrar.register([load.pool(0, f"many-{number}") for number in range(40)]))
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert not load.registrar._sealer.last_signed.carries
+
+
+def test_a_second_interruption_leaves_nothing_to_be_signed(load, monkeypatch):
+    """The tree at hand was never stored nor recorded; closing publishes no checkpoint of it."""
+    raws = load.statements(2)
+    accepted(load.registrar.register(raws[:1]))
+    before, record = load.registrar.store.checkpoint(), load.registrar._sealer.last_signed.read()
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "append", lambda *_, **__: fail(KeyboardInterrupt()))
+        patched.setattr(Intake, "close", lambda _: fail(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            load.registrar.register(raws[1:])
+    assert load.registrar._sealer._frontier.size > record.size
+    with pytest.raises(StoreError, match="never recorded"):
+        load.registrar._sealer.note(load.registrar.state.origin)
+    load.registrar.close()
+    load.registrar = open_at(load, load.directory)
+    assert load.registrar._sealer.last_signed.read() == record
+    assert load.registrar.store.checkpoint() == before
+    accepted(load.registrar.register(raws[1:]))
+
+
+def test_a_record_that_was_not_synced_is_before_it_is_built_on(load, monkeypatch):
+    """A sync fails, the record is opened anew, further blocks follow: what is acknowledged stands on the disk."""
+    path = load.directory / "keys" / "ledger.last-signed"
+    disk, genuine, failing = {}, last_signed._fdatasync, [False]
+
+    def sync(descriptor):
+        if failing[0]:
+            failing[0] = False
+            # The pages count as clean from now on, and were never written.
+            dirty.clear()
+            raise OSError(errno.EIO, "input/output error")
+        genuine(descriptor)
+        disk.update(dirty)
+        dirty.clear()
+
+    dirty, pwrite = {}, os.pwrite
+
+    def write(descriptor, raw, place):
+        dirty.update(enumerate(raw, place))
+        return pwrite(descriptor, raw, place)
+
+    accepted(load.registrar.register(load.statements(1)))
+    disk.update(enumerate(path.read_bytes()))
+    monkeypatch.setattr(last_signed, "_fdatasync", sync)
+    monkeypatch.setattr(os, "pwrite", write)
+    raws = load.statements(4)
+    failing[0] = True
+    with pytest.raises(StoreError, match=r"last-signed .* nothing is signed"):
+        load.registrar.register(raws[:1])
+    load.registrar.close()
+    load.registrar = open_at(load, load.directory)
+    for raw in raws:
+        accepted(load.registrar.register([raw]))
+    whole = path.read_bytes()
+    kept_bytes = bytes(disk.get(place, 0) for place in range(len(whole)))
+    (load.directory / "kept").write_bytes(kept_bytes)
+    (load.directory / "kept").chmod(0o600)
+    assert read_record(load.directory / "kept") == read_record(path)
+    assert read_record(path).size == load.registrar.store.size
+
+
+def test_after_a_loss_the_record_still_gives_back_what_it_carries(load):
+    """The key is lost, its record is not."""
+    path = load.directory / "keys" / "ledger.last-signed"
+    database = kept(load, "old.db")
+    for raw in load.statements(4):
+        accepted(load.registrar.register([raw]))
+    size, state = load.registrar.store.size, load.registrar.state
+    place = after_failure(load, database, path.read_bytes())
+    change = key_change(state, number=1, key=NEXT_LEDGER, iat=load.now)
+    record = LastSigned.create(place / "keys" / "second.last-signed")
+    with LastSigned(place / "keys" / "ledger.last-signed") as before:
+        accepted(
+            [
+                go_on_after_loss(
+                    place / "ledger", change, signer=NEXT_LEDGER, last_signed=record, before=before,
+                    clock=lambda: load.now * 1000,
+                )
+            ]
+        )  # fmt: skip
+    with closing(Store.open_reader(place / "ledger")) as store:
+        assert store.size == size + 2
+    assert verify(place / "ledger").verdict is Verdict.VALID
 
 
 def test_a_torn_record_gives_back_all_before_it(load):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from pseudoledger.cli.show import Facts, present, short
 from pseudoledger.cli.values import choice, length
 from pseudoledger.contract.ruleset import newest, newest_tables
 from pseudoledger.contract.tables import file_hash
-from pseudoledger.errors import RegistrationRefused
+from pseudoledger.errors import RegistrationRefused, StoreBusy, StoreError
 from pseudoledger.identity.last_signed import LastSigned
 from pseudoledger.registrar import Answer, Refused
 from pseudoledger.registrar.succession import go_on_after_loss
@@ -154,9 +155,9 @@ def change_key(
         if after_loss:
             directory, clock = desk.directory, desk.steady_clock()
             desk.close()
-            with LastSigned.create(place) as record:
+            with LastSigned.create(place) as record, _record_of(desk, state.ledger_key) as before:
                 answer = go_on_after_loss(
-                    directory, signed.raw, signer=signer, last_signed=record, clock=clock
+                    directory, signed.raw, signer=signer, last_signed=record, clock=clock, before=before
                 )
         else:
             with desk.registrar() as registrar:
@@ -167,6 +168,21 @@ def change_key(
             ("publish", "the new key; the old one counts for older receipts"),
         ]
         _show(answer, f"Handed over to {name}", facts, as_json=as_json)
+
+
+@contextlib.contextmanager
+def _record_of(desk: Desk, ledger_key: str) -> Iterator[LastSigned | None]:
+    """Open the record of a ledger key if it is here and whole."""
+    name, record = desk.names.get(ledger_key), None
+    try:
+        record = None if name is None else LastSigned(last_signed_path(desk.keystore, name))
+    except StoreBusy:
+        raise
+    except StoreError:
+        # That may be the very loss.
+        record = None
+    with record or contextlib.nullcontext():
+        yield record
 
 
 def _govern(desk: Desk, name: str, tree: dict[str, Any]) -> Answer:

@@ -89,6 +89,9 @@ class LastSigned:
             carried = list(decode_carried(content, self._slot))
             self._head = carried[-1].head if carried else self._slot.head
             self._end = SLOTS_BYTES + sum(carried_bytes(len(one.body)) for one in carried)
+            # Whoever wrote it may have died, or been told of an error, before it was on disk: what is read here is
+            # then in memory alone, and must not be built on.
+            self._put(content[: self._end + SLOT_BYTES], 0)
             self._before: tuple[Head | None, int] | None = None
             """The head before the block that was carried last, and where that stands."""
         except BaseException:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pseudoledger.errors import StoreCorrupt, StoreError
-from pseudoledger.ledger.beside import Beside
 from pseudoledger.ledger.database import DATABASE, existing, explained, open_readonly, open_writable
 from pseudoledger.ledger.rows import Batch, BlockRow, EntryRow, entry_of
 from pseudoledger.ledger.tree import Frontier, stored_count
@@ -34,9 +33,9 @@ class Store:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._db = connection
-        self._waits = True
-        """Whether COMMIT waits for the disk, as a connection does that was just opened."""
-        self._beside = Beside()
+        self._log = path.absolute().with_name(f"{path.name}-wal")
+        self._waits: bool | None = None
+        """Whether COMMIT waits for the disk; None where that is not known."""
         self._size = self._count()
 
     def _count(self) -> int:
@@ -45,7 +44,6 @@ class Store:
 
     def reload(self) -> None:
         """Count the entries anew after a failed `append`, which may have been stored all the same."""
-        self._beside.wait()
         with explained(self.path):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -103,15 +101,14 @@ class Store:
 
     def close(self) -> None:
         """Close the database."""
-        self._beside.close()
         self._db.close()
 
     def append(self, *batches: Batch, carry: Callable[[], object] | None = None) -> None:
         """Store some blocks, one after the other, and everything that they seal, or nothing of it.
 
-        Durably, and all that was stored before. Or else, without waiting for the disk, beside `carry`, which puts
-        these batches on disk elsewhere until `sync` or an `append` without it: no other process can miss them then,
-        but a power failure can take them. Where `carry` raises, they may have been stored.
+        Durably, and all that was stored before. Or else without waiting for the disk, after `carry` has put these
+        batches on disk elsewhere: there they have to stay until `sync` or an `append` without it. Others see them
+        when they are on disk and not before, as what was seen and lost could be followed by something else.
         """
         db, size = self._db, self._size
         with explained(self.path):
@@ -121,12 +118,10 @@ class Store:
                 for batch in batches:
                     self._insert(batch, stored_count(size))
                     size += len(batch.entries)
-                if carry is None:
-                    db.execute("COMMIT")
-                else:
-                    self._beside.run(lambda: db.execute("COMMIT"), carry)
+                if carry is not None:
+                    carry()
+                db.execute("COMMIT")
             except BaseException:
-                self._beside.wait()
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
@@ -134,12 +129,13 @@ class Store:
 
     def _wait_for_disk(self, *, waits: bool) -> None:
         if waits is not self._waits:
+            self._waits = None
             self._db.execute(f"PRAGMA synchronous = {'FULL' if waits else 'NORMAL'}")
             self._waits = waits
 
     def sync(self) -> None:
         """Make everything durable that was stored without waiting for the disk."""
-        log = self.path.with_name(f"{self.path.name}-wal")
+        log = self._log
         try:
             # What stands in the database file itself was synced when it was moved there.
             descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC)

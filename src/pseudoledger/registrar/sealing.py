@@ -1,7 +1,7 @@
 """Blocks, heads and checkpoints: everything that the ledger key signs, in the order that no crash can spoil.
 
-A block is committed, the head that ends with it is recorded, and only then is that head signed (ADR 16). The record
-carries a small block along and is synced; the store then does not wait for the disk (ADR 27).
+A block is committed, the head that ends with it is recorded, and only then is that head signed (ADR 16). A small block
+is recorded first, whole; then the store need not wait for the disk (ADR 27).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Sealer:
         self._kept = True
         """Whether it stands there."""
         self._in_flight: Head | None = None
-        """The head of a block that is being recorded beside its transaction."""
+        """The head of a block that is recorded and not committed yet."""
 
     def reload(self) -> None:
         """Read the right edge of the tree anew, after a failure; what the record carries and the store refused goes."""
@@ -116,12 +116,13 @@ class Sealer:
         publish = self._published_ms is None or time_ms - self._published_ms >= PUBLISH_MS
         self._sign(state.origin, row, time_ms if publish else None)
 
-    def catch_up(self) -> None:
-        """Store what the record carries and a power failure took from the store, before anything is read of it."""
-        missing = self.last_signed.missing(self._store.size, self._frontier.root())
+    def catch_up(self, record: LastSigned) -> bool:
+        """Store what a record carries and a power failure took from the store, before anything is read of it."""
+        missing = record.missing(self._store.size, self._frontier.root())
         if missing:
             self._store.append(*(decode_batch(carried.body) for carried in missing))
             self._frontier = self._store.frontier()
+        return bool(missing)
 
     def settle(self, origin: str) -> None:
         """Compare the stored tree with the record of the key, and sign what a crash left unsigned.
@@ -136,7 +137,9 @@ class Sealer:
         before = store.block(last.height - 1)
         size = 0 if before is None else before.index + 1
         store.sync()
-        record.check(last.index + 1, self._frontier.root(), Head(size, tree_root(size, store.hashes)))
+        tree = last.index + 1, self._frontier.root()
+        record.check(*tree, Head(size, tree_root(size, store.hashes)))
+        record.record(*tree)
         if last.signature:
             self._signed = (last.index, last.signature)
         elif last.ledger_key == self.signer.did:
@@ -191,7 +194,13 @@ class Sealer:
 
     def note(self, origin: str) -> bytes:
         """Return the checkpoint of the stored tree, signed."""
-        return format_note(sign_checkpoint(self.signer, origin, self._frontier.size, self._frontier.root()))
+        size, root = self._frontier.size, self._frontier.root()
+        if self.last_signed.read() != Head(size, root):
+            raise StoreError(
+                f"a tree of {size} entries was never recorded, so no checkpoint of it is signed",
+                hint="close the ledger and open it anew",
+            )
+        return format_note(sign_checkpoint(self.signer, origin, size, root))
 
     def _sign(self, origin: str, block: BlockRow, published_ms: int | None = None) -> None:
         """Sign the head that ends with the stored last block, and its checkpoint where one is due.

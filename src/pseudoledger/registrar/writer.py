@@ -70,14 +70,26 @@ class Registrar:
 
     @classmethod
     def after_loss(
-        cls, directory: Path, *, signer: Signer, last_signed: LastSigned, clock: Clock
+        cls,
+        directory: Path,
+        *,
+        signer: Signer,
+        last_signed: LastSigned,
+        clock: Clock,
+        before: LastSigned | None = None,
     ) -> Registrar:
         """Open a copy whose ledger key can sign no more: nothing can be registered before `change_key`.
 
-        `signer` is the new key. Raises StoreBusy if another process writes the directory.
+        `signer` is the new key, `before` the record of the key before, where it can be read: it may carry blocks
+        that the copy lacks. Raises StoreBusy if another process writes the directory.
         """
         existing(directory)
-        return cls._opened(directory, Store.open_writer, signer, last_signed, clock, lambda _: None)
+
+        def first(registrar: Registrar) -> None:
+            if before is not None:
+                registrar._sealer.catch_up(before)
+
+        return cls._opened(directory, Store.open_writer, signer, last_signed, clock, first)
 
     @classmethod
     def found(
@@ -145,7 +157,7 @@ class Registrar:
 
     def _go_on(self) -> None:
         """Check that this key may sign, and make good what a crash left unfinished."""
-        self._sealer.catch_up()
+        behind = self._sealer.catch_up(self._sealer.last_signed)
         state, signer = self.state, self._sealer.signer
         if signer.did != state.ledger_key:
             raise StoreError(
@@ -153,6 +165,9 @@ class Registrar:
                 hint="open the ledger with that key",
             )
         self._sealer.settle(state.origin)
+        if behind:
+            # So was the published checkpoint.
+            self.publish()
         # A crash may have come between a block and the description of the key that it brought.
         self._describe()
 
@@ -309,6 +324,8 @@ class Registrar:
         try:
             yield
         except BaseException:
+            # First of all: an interruption of what follows must not leave a tree that nobody recorded to be signed.
+            self._failed = True
             self._intake.close()
             self._recover()
             raise
@@ -329,10 +346,9 @@ class Registrar:
 
         Until that is done nothing more is signed, not even a checkpoint by `close`.
         """
-        self._failed = True
         self._store.reload()
         self._sealer.reload()
-        self._sealer.catch_up()
+        self._sealer.catch_up(self._sealer.last_signed)
         self._book = Book(self._store)
         if self._store.size:
             self._sealer.settle(self.state.origin)

@@ -480,6 +480,15 @@ def test_writes_are_synced_before_they_return(record, monkeypatch):
     record.record(1, R)
     record.record(2, S)
     assert calls == ["write", "sync"] * 2
+    assert record.takes(7)
+    calls.clear()
+    record.record(3, T, b"a block")
+    record.take_back()
+    assert calls == ["write", "sync"] * 2
+    record.close()
+    calls.clear()
+    LastSigned(record.path).close()
+    assert calls == ["write", "sync"], "what was read may never have been synced"
 
 
 @settings(max_examples=100, deadline=None)
