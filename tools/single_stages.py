@@ -28,9 +28,10 @@ STATEMENTS = 800
 STAGES: tuple[tuple[type, str, str], ...] = (
     (Registrar, "_hear", "reading and judging"),
     (Sealer, "seal", "sealing, all of the below in it"),
+    (LastSigned, "carry", "writing the block to the record"),
     (Store, "append", "storing, both below in it"),
     (Store, "_insert", "of it: SQLite before COMMIT"),
-    (LastSigned, "record", "of it: the record with the block, its sync in it, beside COMMIT"),
+    (LastSigned, "sync", "of it: waiting until the record is on disk"),
     (Sealer, "_sign", "signing the head"),
 )
 

@@ -71,7 +71,7 @@ def crash(directory, step):
     for raw in raws:
         say(f"send {raw.hex()}")
     if step == "record":
-        crash_after(LastSigned, "_put", 1)
+        crash_after(LastSigned, "sync", 1)
     elif step == "sign":
         crash_after(Store, "keep_signed", 1)
     elif step == "publish":

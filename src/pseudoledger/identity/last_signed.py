@@ -46,6 +46,7 @@ _TORN_BYTES = 16
 """As many zeros at the beginning of a carried block make it none."""
 
 _fdatasync = getattr(os, "fdatasync", os.fsync)
+_advise = getattr(os, "posix_fadvise", None)
 
 
 def read_record(path: Path) -> Head | None:
@@ -94,6 +95,8 @@ class LastSigned:
             self._put(content[: self._end + SLOT_BYTES], 0)
             self._before: tuple[Head | None, int] | None = None
             """The head before the block that was carried last, and where that stands."""
+            self._written: tuple[Head, int] | None = None
+            """The head of the block that was written and not synced yet, and where that ends."""
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -163,20 +166,56 @@ class LastSigned:
         if carried is None and head != self._slot.head:
             self._write(head)
         elif carried is not None and head != recorded:
-            self._carry(Carried(head, carried))
+            self.carry(size, root, carried)
+            self.sync()
         else:
             self.refuse_if_broken()
 
-    def take_back(self) -> None:
-        """Forget the block that was carried last: the store did not take it, and its head was never signed.
+    def carry(self, size: int, root: bytes, body: bytes) -> None:
+        """Write the block that ends with a head, as `record` does, and leave it to `sync` to wait for the disk.
+
+        Until then nothing is signed. Raises as `record`.
+        """
+        head = Head(size, root)
+        if self._head is not None and head.size <= self._head.size:
+            raise _conflict(head, self._head)
+        raw = encode_carried(self._slot.sequence, Carried(head, body))
+        if self._end + len(raw) > FILE_BYTES or not self._room:
+            raise ValueError("a record takes what `takes` allowed")
+        self.refuse_if_broken()
+        self._broken, self._written = True, (head, self._end + len(raw))
+        with _explained(self.path):
+            self._write_at(raw, self._end)
+            if _advise is not None:
+                # Linux begins to write at once what nobody is said to need: half of the wait goes by meanwhile.
+                _advise(self._descriptor, self._end, len(raw), os.POSIX_FADV_DONTNEED)
+        self._broken = False
+
+    def sync(self) -> None:
+        """Wait until what `carry` wrote is on disk. Raises StoreError; then nothing goes on."""
+        if self._written is None:
+            raise ValueError("nothing was written")
+        self.refuse_if_broken()
+        self._broken = True
+        with _explained(self.path):
+            _fdatasync(self._descriptor)
+        self._before = self._head, self._end
+        self._head, self._end = self._written
+        self._written, self._broken = None, False
+
+    def take_back(self, size: int, root: bytes) -> None:
+        """Forget the block that ends with a head if it was the last to be carried: the head was never signed.
 
         Raises StoreError if the record fails to take that write; the next start then gives the block to the store.
         """
-        if self._before is None:
-            raise ValueError("a block can be taken back that was the last to be recorded")
-        head, place = self._before
-        self._put(bytes(_TORN_BYTES), place)
-        self._head, self._end, self._before = head, place, None
+        head = Head(size, root)
+        if self._written is not None and self._written[0] == head:
+            self._put(bytes(_TORN_BYTES), self._end)
+        elif self._before is not None and self._head == head:
+            before, place = self._before
+            self._put(bytes(_TORN_BYTES), place)
+            self._head, self._end = before, place
+        self._written = self._before = None
 
     @property
     def broken(self) -> bool:
@@ -212,26 +251,21 @@ class LastSigned:
         """Write the next slot, which leaves behind what was carried."""
         slot = Slot(self._slot.sequence + 1, head)
         self._put(encode_slot(slot), slot.sequence % 2 * SLOT_BYTES)
-        self._slot, self._head, self._end, self._before = slot, head, SLOTS_BYTES, None
-
-    def _carry(self, carried: Carried) -> None:
-        """Write a block behind those that are carried already."""
-        raw = encode_carried(self._slot.sequence, carried)
-        if self._end + len(raw) > FILE_BYTES or not self._room:
-            raise ValueError("a record takes what `takes` allowed")
-        self._put(raw, self._end)
-        self._before = self._head, self._end
-        self._head, self._end = carried.head, self._end + len(raw)
+        self._slot, self._head, self._end = slot, head, SLOTS_BYTES
+        self._before = self._written = None
 
     def _put(self, raw: bytes, place: int) -> None:
         """Write and sync. After a failure the content is unknown, so nothing goes on."""
         self.refuse_if_broken()
         self._broken = True
         with _explained(self.path):
-            if os.pwrite(self._descriptor, raw, place) != len(raw):
-                raise OSError(errno.EIO, "short write")
+            self._write_at(raw, place)
             _fdatasync(self._descriptor)
         self._broken = False
+
+    def _write_at(self, raw: bytes, place: int) -> None:
+        if os.pwrite(self._descriptor, raw, place) != len(raw):
+            raise OSError(errno.EIO, "short write")
 
     def _make_room(self) -> bool:
         """Give the file its full length, once; tell whether it has it. A disk without room carries nothing."""

@@ -7,7 +7,6 @@ is recorded first, whole; then the store need not wait for the disk (ADR 27).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from pseudoledger.contract.ruleset import Court
 from pseudoledger.contract.things import LedgerState
@@ -51,8 +50,8 @@ class Sealer:
     def reload(self) -> None:
         """Read the right edge of the tree anew, after a failure; what the record carries and the store refused goes."""
         head, self._in_flight = self._in_flight, None
-        if head is not None and self._store.size < head.size and self.last_signed.read() == head:
-            self.last_signed.take_back()
+        if head is not None and self._store.size < head.size:
+            self.last_signed.take_back(head.size, head.root)
         self._frontier, self._signed, self._kept = self._store.frontier(), None, True
 
     def seal(self, court: Court, state: LedgerState, accepted: Sequence[EntryRow], time_ms: int) -> None:
@@ -108,7 +107,8 @@ class Sealer:
             self.last_signed.record(index + 1, row.root)
         else:
             self._in_flight = Head(index + 1, row.root)
-            self._store.append(batch, carry=partial(self.last_signed.record, index + 1, row.root, carried))
+            self.last_signed.carry(index + 1, row.root, carried)
+            self._store.append(batch, carry=self.last_signed.sync)
             self._in_flight = None
         self._signed, self._kept = None, True
         court.book.committed()

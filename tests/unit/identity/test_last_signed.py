@@ -360,17 +360,34 @@ def test_every_flipped_bit_of_a_carried_block_is_noticed(record, path):
 
 def test_a_block_taken_back_was_never_carried(record, path):
     carried = carry(record)
-    record.take_back()
+    record.take_back(20, R)
     assert record.read() == read_record(path) == HEADS[1]
     assert list(record.missing(5, R)) == carried[:2]
-    with pytest.raises(ValueError, match="last to be recorded"):
-        record.take_back()
+    before = path.read_bytes()
+    for head in HEADS:
+        record.take_back(head.size, head.root)
+    assert path.read_bytes() == before, "only the last can be taken back, and once"
     # Another block may follow the one before it now: the head taken back was never signed.
     record.record(12, S, b"another")
     assert read_record(path) == Head(12, S)
     record.record(12, S)
-    with pytest.raises(ValueError, match="last to be recorded"):
-        record.take_back()
+    record.take_back(12, S)
+    assert record.read() == read_record(path) == Head(12, S), "a slot stays"
+
+
+def test_a_block_that_was_written_and_not_synced_is_taken_back_too(record, path):
+    carried = carry(record)
+    record.carry(30, S, b"written")
+    assert record.read() == HEADS[-1]
+    assert read_record(path) == Head(30, S)
+    record.take_back(30, S)
+    assert record.read() == read_record(path) == HEADS[-1]
+    assert list(record.missing(5, R)) == carried
+    record.carry(31, S, b"another")
+    record.sync()
+    assert record.read() == read_record(path) == Head(31, S)
+    with pytest.raises(ValueError, match="nothing was written"):
+        record.sync()
 
 
 def test_a_torn_slot_after_carried_blocks_leaves_them(record, path):
@@ -483,7 +500,7 @@ def test_writes_are_synced_before_they_return(record, monkeypatch):
     assert record.takes(7)
     calls.clear()
     record.record(3, T, b"a block")
-    record.take_back()
+    record.take_back(3, T)
     assert calls == ["write", "sync"] * 2
     record.close()
     calls.clear()
