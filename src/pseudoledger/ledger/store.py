@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pseudoledger.errors import StoreCorrupt, StoreError
 from pseudoledger.ledger.database import DATABASE, existing, explained, open_readonly, open_writable
+from pseudoledger.ledger.flusher import Flusher
 from pseudoledger.ledger.rows import Batch, BlockRow, EntryRow, entry_of
 from pseudoledger.ledger.tree import Frontier, stored_count
 
@@ -34,6 +35,7 @@ class Store:
         self.path = path
         self._db = connection
         self._log = path.absolute().with_name(f"{path.name}-wal")
+        self._flusher = Flusher(self._log)
         self._waits: bool | None = None
         """Whether COMMIT waits for the disk; None where that is not known."""
         self._size = self._count()
@@ -101,6 +103,7 @@ class Store:
 
     def close(self) -> None:
         """Close the database."""
+        self._flusher.close()
         self._db.close()
 
     def append(self, *batches: Batch, carry: Callable[[], object] | None = None) -> None:
@@ -126,6 +129,8 @@ class Store:
                     db.execute("ROLLBACK")
                 raise
         self._size = size
+        if carry is not None:
+            self._flusher.count()
 
     def _wait_for_disk(self, *, waits: bool) -> None:
         if waits is not self._waits:

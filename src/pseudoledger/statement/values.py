@@ -200,6 +200,7 @@ def instant_seconds(text: str) -> int:
     return timegm((year, month, day, hour, minute, second))
 
 
+@lru_cache(maxsize=64)
 def format_instant(seconds: int) -> str:
     """Write a Unix time as an instant; raise MalformedError outside 1970 to 9999."""
     if not 0 <= seconds <= LAST_SECOND:

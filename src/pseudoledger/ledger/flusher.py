@@ -1,0 +1,52 @@
+"""Brings a file to disk ahead of the sync that waits for it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from pathlib import Path
+from queue import SimpleQueue
+
+EVERY = 20
+"""How many small transactions of SQLite's log are let go to disk at a time: about a MiB."""
+
+_fdatasync = getattr(os, "fdatasync", os.fsync)
+
+
+class Flusher:
+    """A thread that syncs a file now and then, so that little is left when somebody has to wait for it.
+
+    Nothing relies on it: a sync that counts is made by whoever needs it, and meets the same error.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._asked: SimpleQueue[bool] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._count = 0
+
+    def count(self) -> None:
+        """Note that something was written; every so often it is let go."""
+        self._count += 1
+        if self._count % EVERY == 0 and self._asked.empty():
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, daemon=True, name="flusher")
+                self._thread.start()
+            self._asked.put(item=True)
+
+    def close(self) -> None:
+        """End the thread. Idempotent."""
+        if self._thread is not None:
+            self._asked.put(item=False)
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while self._asked.get():
+            with contextlib.suppress(OSError):
+                descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    _fdatasync(descriptor)
+                finally:
+                    os.close(descriptor)
