@@ -128,6 +128,12 @@ def policy_of(pins: Pins) -> Policy:
     return _policy(pins.policy)
 
 
+@lru_cache(maxsize=8)
+def _in_force(pins: Pins) -> tuple[RuleSet, Tables, Policy]:
+    """Gather what pins name, once: a court sits for every block."""
+    return rules_for(pins), tables_for(pins), policy_of(pins)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Court:
     """Judges statements at one block time by what the ledger has in force then; made once per batch."""
@@ -141,7 +147,8 @@ class Court:
     @classmethod
     def sitting(cls, book: Book, pins: Pins, now: int) -> Court:
         """Gather rules, tables and policy; raise CannotJudge if this program does not have them."""
-        return cls(book=book, rules=rules_for(pins), tables=tables_for(pins), policy=policy_of(pins), now=now)
+        rules, tables, policy = _in_force(pins)
+        return cls(book=book, rules=rules, tables=tables, policy=policy, now=now)
 
     def read(self, raw: bytes) -> Payload:
         """Read a payload; raise MalformedError as `parse` does, also for kinds that the rule set does not have."""
