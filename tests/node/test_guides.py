@@ -15,6 +15,8 @@ from guides import Follower, installed, until
 from mirror_world import batches, publish, serving
 from small_ledger import LEDGER
 
+from pseudoledger.registrar.sealing import CARRIED_MAX
+
 COSE = {"content-type": "application/cose"}
 
 
@@ -360,12 +362,20 @@ class Machine:
         if mirrored:
             follower.run(f"pl mirror {self.url} copy --port {self.at_mirror}")
 
-    def die(self, backed_up):
-        """Register what is backed up no more, perhaps seen by the mirror, and die."""
+    def die(self, backed_up, *, many=True):
+        """Register what is backed up no more, perhaps seen by the mirror, and die.
+
+        A large block is not carried by the ledger key's record, and leaves behind what that carried.
+        """
         backed_up()
+        self.copied = size(self.url)
         self.lost = self.party.pool("lost")
         with httpx.Client() as http:
             assert post(http, self.url, self.lost).status_code == 201
+            if many:
+                raws = [self.party.pool(f"lost-{number}") for number in range(CARRIED_MAX + 1)]
+                batch = {"content": b"".join(raws), "headers": {"Content-Type": "application/cose-seq"}}
+                assert http.post(f"{self.url}/api/v1/batch", **batch).status_code == 200
         self.size = size(self.url)
         if self.mirrored:
             until(lambda: size(self.mirror) == self.size, "the mirror has it")
@@ -391,10 +401,10 @@ class Machine:
         told = follower.follow(LITESTREAM, "If nobody has what is missing")
         assert "Handed over" in told
         assert "is valid" in told
-        assert size(self.url) == self.size, "one entry and its block less, one of each more"
+        assert size(self.url) == self.copied + 2, "the new key and its block"
         with httpx.Client() as http:
             assert post(http, self.url, self.lost).status_code == 201
-            assert size(self.url) == self.size + 2
+            assert size(self.url) == self.copied + 4
         self.end("restored")
 
     def end(self, directory):
@@ -459,6 +469,20 @@ def test_a_backup_brings_a_ledger_back(follower, mirrored):
     assert "refused" in follower.follow(LITESTREAM, part, part=slice(1, None))
     assert "restored backup" in follower.follow(LITESTREAM, "Restore", part=slice(4, None))
     machine.fetch_and_go_on() if mirrored else machine.new_key()
+
+
+def test_a_backup_and_the_record_bring_everything_back(follower):
+    """What came after the backup were small blocks, and the process died: the record beside the key carries them."""
+    machine = Machine(follower, mirrored=False)
+    part = "The same with pl backup"
+    machine.die(lambda: follower.follow(LITESTREAM, part, part=slice(1)), many=False)
+    assert "ready, with key" in follower.follow(LITESTREAM, part, part=slice(1, None))
+    serve(follower, machine.port, "restored")
+    assert size(machine.url) == machine.size
+    with httpx.Client() as http:
+        assert post(http, machine.url, machine.lost).status_code == 201
+        assert size(machine.url) == machine.size, "it stood there already"
+    machine.end("restored")
 
 
 def test_a_lost_record_of_what_was_signed_stops_signing_too(follower):

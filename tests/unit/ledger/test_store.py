@@ -1,7 +1,9 @@
 """The store: durable settings, what it returns, views for people, and damage named as such."""
 
+import os
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -121,3 +123,22 @@ def test_the_lock_is_given_back(tmp_path):
     lock.release()
     with pytest.raises(StoreError, match="No such file"):
         WriterLock(tmp_path / "nowhere")
+
+
+def test_sync_syncs_the_log_from_wherever_the_process_has_gone(tmp_path, monkeypatch):
+    """A path that was relative when the ledger was opened still names it."""
+    monkeypatch.chdir(tmp_path)
+    load = Load(Path("it"), leases=1)
+    load.registrar.register([load.pool(0, "P-1")])
+    monkeypatch.chdir("/")
+    synced, genuine = [], os.fsync
+
+    def fsync(descriptor):
+        synced.append(os.fstat(descriptor).st_ino)
+        genuine(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    load.registrar.store.sync()
+    assert synced == [(tmp_path / "it" / "ledger" / "ledger.db-wal").stat().st_ino]
+    monkeypatch.chdir(tmp_path)
+    load.registrar.close()
