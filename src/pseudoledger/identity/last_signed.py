@@ -3,14 +3,15 @@
 Implements docs/spec/identity.md, section 5. A ledger directory can be restored from a backup; the key's own
 record cannot be restored with it, and refuses to sign a head that contradicts what was signed before.
 
-    commit                         the store takes the entries and their block
-    record(size, root, carried)    durable before the head's signature is made
-    sign                           and only now is anybody shown the head
+    a large block                              a small one
+    commit, durably                            carry: the record holds the block too
+    record: durable                            sync: durable
+                                               commit, without waiting for the disk
+    sign: only now is anybody shown the head
 
-A crash may fall between any two of these. At the next start `check` compares the tree with the record: a tree
-that ends one block after it was committed and never signed, so it is recorded now. One sync for a block is
-enough where the record carries that block: the store then need not wait for the disk, and at the next start takes
-from `missing` what a power failure took from it (ADR 27).
+A crash may fall between any two of these. At the next start the store takes from `missing` what the record carries
+and a power failure took from it; then `check` compares the tree with the record: a tree that ends one block after
+it was committed and never signed, so it is recorded now (ADR 16, ADR 27).
 """
 
 from __future__ import annotations
