@@ -148,34 +148,31 @@ class LastSigned:
         self._write(tree)
 
     def takes(self, body_bytes: int) -> bool:
-        """Tell whether `record` can carry a block of so many bytes now; where it cannot, the store waits for the disk.
+        """Tell whether `carry` can take a block of so many bytes now; where it cannot, the store waits for the disk.
 
         It cannot before the first head, nor when it is full: the next head without a block empties it.
         """
         end = self._end + carried_bytes(body_bytes)
         return self._slot.head is not None and end <= FILE_BYTES and self._make_room()
 
-    def record(self, size: int, root: bytes, carried: bytes | None = None) -> None:
+    def record(self, size: int, root: bytes) -> None:
         """Record, durably, that this head is about to be signed. Call it before making any signature.
 
-        Without the block that it ends with, which `takes` has to allow, everything up to the head has to be durable
-        in the store. Raises ConflictError for a smaller tree, or another root, than was recorded.
+        Everything up to the head has to be durable in the store; what was carried is left behind. Raises ConflictError
+        for a smaller tree, or another root, than was recorded.
         """
         head, recorded = Head(size, root), self._head
         if recorded is not None and head.size <= recorded.size and head != recorded:
             raise _conflict(head, recorded)
-        if carried is None and head != self._slot.head:
+        if head != self._slot.head:
             self._write(head)
-        elif carried is not None and head != recorded:
-            self.carry(size, root, carried)
-            self.sync()
         else:
             self.refuse_if_broken()
 
     def carry(self, size: int, root: bytes, body: bytes) -> None:
-        """Write the block that ends with a head, as `record` does, and leave it to `sync` to wait for the disk.
+        """Write the block that ends with a head, which `takes` has to allow, and leave it to `sync` to wait for the disk.
 
-        Until then nothing is signed. Raises as `record`.
+        Until then nothing is signed. Raises ConflictError for a tree that is not larger than what was recorded.
         """
         head = Head(size, root)
         if self._head is not None and head.size <= self._head.size:
@@ -189,7 +186,8 @@ class LastSigned:
             self._write_at(raw, self._end)
             if _advise is not None:
                 # Linux begins to write at once what nobody is said to need: half of the wait goes by meanwhile.
-                _advise(self._descriptor, self._end, len(raw), os.POSIX_FADV_DONTNEED)
+                with contextlib.suppress(OSError):
+                    _advise(self._descriptor, self._end, len(raw), os.POSIX_FADV_DONTNEED)
         self._broken = False
 
     def sync(self) -> None:
