@@ -216,3 +216,30 @@ def founding(*, origin="forged.example/one", iat=1_800_000_000, rules=None, **po
         },
     }
     return sign(FOUNDER, tree, sub=origin, aud=None, iat=iat)
+
+
+class FaultyDatabase:
+    """A connection on which the first statement of some kind fails, before or after it is carried out."""
+
+    def __init__(self, connection, step, mode, *, said="disk I/O error", name="SQLITE_IOERR_WRITE"):
+        self._connection, self._step, self._mode = connection, step, mode
+        self._said, self._name = said, name
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def execute(self, sql, *values):
+        return self._run(self._connection.execute, sql, *values)
+
+    def executemany(self, sql, *values):
+        return self._run(self._connection.executemany, sql, *values)
+
+    def _run(self, call, sql, *values):
+        if self._step is None or not sql.startswith(self._step):
+            return call(sql, *values)
+        self._step = None
+        if self._mode == "failed but applied":
+            call(sql, *values)
+        error = sqlite3.OperationalError(self._said)
+        error.sqlite_errorname = self._name
+        raise error

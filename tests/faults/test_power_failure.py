@@ -6,11 +6,10 @@ What SQLite has not synced is gone after a power failure; what the ledger key's 
 import errno
 import os
 import shutil
-import sqlite3
 from contextlib import closing
 
 import pytest
-from small_ledger import LEDGER, NEXT_LEDGER, accepted, key_change
+from small_ledger import LEDGER, NEXT_LEDGER, FaultyDatabase, accepted, key_change
 
 from pseudoledger.audit.verifier import Verdict, verify
 from pseudoledger.bench.workload import Load
@@ -350,24 +349,10 @@ def test_the_block_of_a_new_key_is_durable_before_it_is_signed(load):
 
 
 def refuse_once(load, step):
-    """Let SQLite refuse one statement of some kind."""
-
-    class Refusing:
-        def __init__(self, connection):
-            self._connection, self._step = connection, step
-
-        def __getattr__(self, name):
-            return getattr(self._connection, name)
-
-        def execute(self, sql, *values):
-            if sql == self._step:
-                self._step = None
-                error = sqlite3.OperationalError("database or disk is full")
-                error.sqlite_errorname = "SQLITE_FULL"
-                raise error
-            return self._connection.execute(sql, *values)
-
-    load.registrar._store._db = Refusing(load.registrar._store._db)
+    """Let SQLite refuse one statement of some kind: the disk is full."""
+    load.registrar._store._db = FaultyDatabase(
+        load.registrar._store._db, step, "failed", said="database or disk is full", name="SQLITE_FULL"
+    )
 
 
 def test_a_block_that_the_store_refuses_is_carried_no_more(load):

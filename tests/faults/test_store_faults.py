@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_ledger import LEDGER, NEXT_LEDGER, accepted, key_change
+from small_ledger import LEDGER, NEXT_LEDGER, FaultyDatabase, accepted, key_change
 
 from pseudoledger.audit.verifier import Verdict, verify
 from pseudoledger.bench.workload import ORIGIN, START, Load, _signer
@@ -28,32 +28,6 @@ STEPS = (
     "COMMIT",
 )
 MODES = ("failed", "failed but applied")
-
-
-class FaultyDatabase:
-    """A connection on which the first statement of some kind fails, before or after it is carried out."""
-
-    def __init__(self, connection, step, mode):
-        self._connection, self._step, self._mode = connection, step, mode
-
-    def __getattr__(self, name):
-        return getattr(self._connection, name)
-
-    def execute(self, sql, *values):
-        return self._run(self._connection.execute, sql, *values)
-
-    def executemany(self, sql, *values):
-        return self._run(self._connection.executemany, sql, *values)
-
-    def _run(self, call, sql, *values):
-        if self._step is None or not sql.startswith(self._step):
-            return call(sql, *values)
-        self._step = None
-        if self._mode == "failed but applied":
-            call(sql, *values)
-        error = sqlite3.OperationalError("disk I/O error")
-        error.sqlite_errorname = "SQLITE_IOERR_WRITE"
-        raise error
 
 
 def fail_once(monkeypatch, owner, name, mode, *, call=1):
