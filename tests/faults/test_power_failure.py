@@ -15,7 +15,7 @@ from pseudoledger.audit.verifier import Verdict, verify
 from pseudoledger.bench.workload import Load
 from pseudoledger.errors import ConflictError, StoreCorrupt, StoreError
 from pseudoledger.identity import last_signed
-from pseudoledger.identity.last_signed import LastSigned, read_record
+from pseudoledger.identity.last_signed import LastSigned, read_heads
 from pseudoledger.identity.signing_record import Head
 from pseudoledger.ledger.rows import decode_batch
 from pseudoledger.ledger.store import Store
@@ -76,7 +76,7 @@ def test_what_was_acknowledged_comes_back_wherever_the_power_failed(load):
         databases.append(kept(load, f"{number}.db"))
         records.append(path.read_bytes())
         receipts.append(load.registrar.receipt(answers[-1].index))
-    sizes = [read_record(path).size - 2 * (BLOCKS - number) for number in range(BLOCKS + 1)]
+    sizes = [read_heads(path)[-1].size - 2 * (BLOCKS - number) for number in range(BLOCKS + 1)]
     for stored in range(BLOCKS + 1):
         for recorded in range(max(0, stored - 1), BLOCKS + 1):
             place = after_failure(load, databases[stored], records[recorded])
@@ -99,7 +99,7 @@ def test_nobody_sees_a_block_before_it_is_on_disk(load, monkeypatch):
         with closing(Store.open_reader(load.directory / "ledger")) as reader:
             seen.append((reader.size, reader.checkpoint()))
         genuine(descriptor)
-        disk.append(read_record(load.directory / "keys" / "ledger.last-signed").size)
+        disk.append(read_heads(load.directory / "keys" / "ledger.last-signed")[-1].size)
 
     disk = []
     before, checkpoint = load.registrar.store.size, load.registrar.store.checkpoint()
@@ -254,8 +254,8 @@ def test_a_record_that_was_not_synced_is_before_it_is_built_on(load, monkeypatch
     kept_bytes = bytes(disk.get(place, 0) for place in range(len(whole)))
     (load.directory / "kept").write_bytes(kept_bytes)
     (load.directory / "kept").chmod(0o600)
-    assert read_record(load.directory / "kept") == read_record(path)
-    assert read_record(path).size == load.registrar.store.size
+    assert read_heads(load.directory / "kept")[-1] == read_heads(path)[-1]
+    assert read_heads(path)[-1].size == load.registrar.store.size
 
 
 def test_after_a_loss_the_record_still_gives_back_what_it_carries(load):
@@ -359,11 +359,11 @@ def test_a_block_that_the_store_refuses_is_carried_no_more(load):
     path = load.directory / "keys" / "ledger.last-signed"
     raws = load.statements(2)
     accepted(load.registrar.register(raws[:1]))
-    before = read_record(path)
+    before = read_heads(path)[-1]
     refuse_once(load, "COMMIT")
     with pytest.raises(StoreError, match="the disk is full; nothing was written"):
         load.registrar.register(raws[1:])
-    assert read_record(path) == before
+    assert read_heads(path)[-1] == before
     assert load.registrar.store.size == before.size
     place = after_failure(load, kept(load, "now.db"), path.read_bytes())
     with open_at(load, place) as registrar:
@@ -384,7 +384,7 @@ def test_a_block_that_cannot_be_taken_back_is_registered_at_the_next_start(load,
             load.registrar.register(raws[1:])
     with pytest.raises(StoreError, match="state of the store unknown"):
         load.registrar.register(raws[1:])
-    assert read_record(path).size == before + 2
+    assert read_heads(path)[-1].size == before + 2
     load.registrar.close()
     load.registrar = open_at(load, load.directory)
     (answer,) = accepted(load.registrar.register(raws[1:]))

@@ -50,18 +50,10 @@ _fdatasync = getattr(os, "fdatasync", os.fsync)
 _advise = getattr(os, "posix_fadvise", None)
 
 
-def read_record(path: Path) -> Head | None:
-    """Read the newest head of a record without locking it; None if nothing was signed yet.
-
-    Raises StoreError or StoreCorrupt.
-    """
-    return read_heads(path)[-1]
-
-
 def read_heads(path: Path) -> list[Head | None]:
-    """Read the heads of a record without locking it: the one that carries no block, then those of carried blocks.
+    """Read the heads of a record without locking it: the slot's, None if nothing was signed yet, then carried blocks'.
 
-    A tree that ends with any of them fits: its next writer brings it up to the last. Raises as `read_record`.
+    A tree that ends with any of them fits: its next writer brings it up to the last. Raises StoreError or StoreCorrupt.
     """
     with _explained(path):
         content = files.read_private(path, size_max=FILE_BYTES)
