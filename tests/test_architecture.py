@@ -55,6 +55,7 @@ def test_the_contracts_are_those_of_the_design():
         "statement",
         "identity",
         "workers",
+        "lines",
         "errors",
     ]
     assert layers["exhaustive"], "a new room has to be given its place"

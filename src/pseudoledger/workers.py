@@ -13,10 +13,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from multiprocessing.connection import Connection
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pseudoledger.errors import PseudoledgerError, StoreError
+from pseudoledger.lines import Failure, Line, LineEnded
 
 Question = TypeVar("Question")
 Reply = TypeVar("Reply")
@@ -32,13 +33,21 @@ class WorkerEnded(StoreError):
     """The process ended before its work was done."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work(Generic[Question, Reply]):
+    """What a worker does. `make` is a function of an importable module, and returns the one that answers questions."""
+
+    make: Callable[..., Callable[[Question], Reply]]
+    question: Any
+    """Type of every question, as msgspec reads it."""
+    reply: Any
+    """Type of every reply."""
+
+
 class Worker(Generic[Question, Reply]):
-    """One child process. `make(*args)` runs there and returns the function that answers each question.
+    """One child process, where `work.make(*args)` runs. It ends when this process does, however that ends."""
 
-    `make` is a function of an importable module. The child ends when this process does, however that ends.
-    """
-
-    def __init__(self, make: Callable[..., Callable[[Question], Reply]], *args: object) -> None:
+    def __init__(self, work: Work[Question, Reply], *args: object) -> None:
         asked, ask = os.pipe()
         answer, answered = os.pipe()
         self.room = min(_widen(ask), _widen(answer))
@@ -56,10 +65,13 @@ class Worker(Generic[Question, Reply]):
         finally:
             os.close(asked)
             os.close(answered)
-        self._questions: Connection[Any, Any] = Connection(ask, readable=False)
-        self._answers: Connection[Any, Any] = Connection(answer, writable=False)
+        self._questions: Line[None] = Line(ask, readable=False)
+        self._answers: Line[Reply | Failure] = Line(answer, work.reply | Failure, writable=False)
         self._open = 0
-        self._send((make, args))
+        try:
+            self._questions.send_setup((work, args))
+        except LineEnded as error:
+            raise self._ended() from error
 
     @property
     def open(self) -> int:
@@ -72,26 +84,26 @@ class Worker(Generic[Question, Reply]):
 
     def ask(self, question: Question) -> None:
         """Ask; answers come in the order of the questions. Raises WorkerEnded."""
-        self._send(question)
+        try:
+            self._questions.send(question)
+        except LineEnded as error:
+            raise self._ended() from error
         self._open += 1
 
     def answered(self) -> bool:
         """Tell whether `answer` would return at once."""
-        try:
-            return self._answers.poll()
-        except OSError:
-            return True
+        return self._answers.poll()
 
     def answer(self) -> Reply:
         """Wait for the next answer. Raises WorkerEnded, or the error that the question met."""
         try:
             reply = self._answers.recv()
-        except (EOFError, OSError) as error:
+        except LineEnded as error:
             raise self._ended() from error
         self._open -= 1
-        if isinstance(reply, PseudoledgerError):
-            raise reply
-        return reply  # type: ignore[no-any-return]
+        if isinstance(reply, Failure):
+            raise reply.made()
+        return reply
 
     def close(self) -> None:
         """End the child. Idempotent."""
@@ -102,12 +114,6 @@ class Worker(Generic[Question, Reply]):
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-    def _send(self, value: object) -> None:
-        try:
-            self._questions.send(value)
-        except OSError as error:
-            raise self._ended() from error
 
     def _ended(self) -> WorkerEnded:
         return WorkerEnded(
@@ -129,19 +135,20 @@ def _widen(line: int) -> int:
 
 def serve(questions: int, answers: int) -> None:
     """Answer questions until the other end closes; what runs in the child."""
-    asked: Connection[Any, Any] = Connection(questions, writable=False)
-    answered: Connection[Any, Any] = Connection(answers, readable=False)
+    asked: Line[Any] = Line(questions, writable=False)
+    answered: Line[None] = Line(answers, readable=False)
     try:
-        make, args = asked.recv()
-        handle = make(*args)
+        work, args = asked.recv_setup()
+        asked.hear(work.question)
+        handle = work.make(*args)
         while True:
             question = asked.recv()
             try:
                 reply = handle(question)
             except PseudoledgerError as error:
-                reply = error.with_traceback(None)
+                reply = Failure.of(error)
             answered.send(reply)
-    except (EOFError, OSError, KeyboardInterrupt):
+    except (LineEnded, KeyboardInterrupt):
         # The parent is gone, or the person who watches it wants all of it to end. What the child holds is
         # read-only or in memory: nothing needs to be put away.
         os._exit(0)

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import threading
-from multiprocessing.connection import Connection
 
 import pytest
 
@@ -11,11 +10,12 @@ from pseudoledger.bench.workload import Load
 from pseudoledger.errors import StoreError
 from pseudoledger.ledger.receipt import verify_receipt
 from pseudoledger.ledger.store import Store
+from pseudoledger.lines import Line
 from pseudoledger.node import group as group_module
 from pseudoledger.node import registering
 from pseudoledger.node.group import GroupCommit
 from pseudoledger.node.metrics import Metrics
-from pseudoledger.node.registering import RemoteRegistrar, answer
+from pseudoledger.node.registering import Question, RemoteRegistrar, answer
 from pseudoledger.node.submission import Receipted, Unavailable
 
 
@@ -29,7 +29,7 @@ def load(tmp_path):
 @pytest.fixture
 def remote(load):
     ours, theirs = socket.socketpair()
-    thread = threading.Thread(target=answer, args=(Connection(ours.detach()), load.registrar))
+    thread = threading.Thread(target=answer, args=(Line(ours.detach(), Question), load.registrar))
     thread.start()
     yield RemoteRegistrar(theirs.detach())
     thread.join()

@@ -15,7 +15,7 @@ from pseudoledger.registrar import intake
 from pseudoledger.registrar.answers import Refused
 from pseudoledger.registrar.intake import Intake
 from pseudoledger.statement import envelope
-from pseudoledger.workers import Worker, WorkerEnded
+from pseudoledger.workers import Work, Worker, WorkerEnded
 
 
 def doubling():
@@ -33,7 +33,7 @@ def doubling():
 def worker(monkeypatch):
     # The child finds the functions of this file where this process found them.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    made = Worker(doubling)
+    made = Worker(Work(make=doubling, question=int, reply=int))
     yield made
     made.close()
 
@@ -71,9 +71,9 @@ def test_closing_ends_the_child(worker):
 def test_the_child_ends_with_its_parent():
     script = """
         import sys
-        from pseudoledger.registrar.intake import second_reader
+        from pseudoledger.registrar.intake import READING
         from pseudoledger.workers import Worker
-        worker = Worker(second_reader)
+        worker = Worker(READING)
         worker.ask([])
         worker.answer()
         print(worker._process.pid, flush=True)
@@ -173,10 +173,10 @@ def test_a_script_without_a_main_guard_is_not_run_twice(tmp_path):
     script.write_text(
         textwrap.dedent(
             """
-            from pseudoledger.registrar.intake import second_reader
+            from pseudoledger.registrar.intake import READING
             from pseudoledger.workers import Worker
             print("once")
-            worker = Worker(second_reader)
+            worker = Worker(READING)
             worker.ask([b"nothing"])
             print(type(worker.answer()[0]).__name__)
             worker.close()

@@ -111,10 +111,7 @@ def verify(signer: str | bytes, message: bytes, signature: bytes) -> None:
 
 
 def verify_chunk(items: Sequence[Signed]) -> list[InvalidSignature | None]:
-    """Judge the items in the calling thread: None where accepted, else the error that `verify` raises.
-
-    Items and results pickle, so that an offline verifier can hand this function to a process pool.
-    """
+    """Judge the items in the calling thread: None where accepted, else the error that `verify` raises."""
     results: list[InvalidSignature | None] = []
     for signer, message, signature in items:
         try:

@@ -14,15 +14,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from fastapi import FastAPI
 
 from pseudoledger.errors import PseudoledgerError, StoreError
 from pseudoledger.ledger.policy import TrustPolicy
+from pseudoledger.lines import Failure, Line, LineEnded
 from pseudoledger.node.app import create_app
 from pseudoledger.node.cosigning import Cosigner
 from pseudoledger.node.front import Front
@@ -31,7 +30,7 @@ from pseudoledger.node.limits import Buckets, WriteTokens
 from pseudoledger.node.metrics import Metrics
 from pseudoledger.node.node import Node, Role, Standing
 from pseudoledger.node.reading import Reader
-from pseudoledger.node.registering import RemoteRegistrar, answer
+from pseudoledger.node.registering import Question, Ready, RemoteRegistrar, answer
 from pseudoledger.node.scrapi import Gate
 from pseudoledger.node.serving import Listening, serve, set_up_logging
 from pseudoledger.node.watching import MirrorWatch
@@ -147,7 +146,7 @@ def run(registrar: Registrar, settings: Settings) -> None:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
-    line: Connection[Any, Any] = Connection(ours.detach())
+    line: Line[Question] = Line(ours.detach(), Question)
     asked_to_stop = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -155,9 +154,8 @@ def run(registrar: Registrar, settings: Settings) -> None:
         asked_to_stop = True
         child.terminate()
 
-    with _handled(stop), line:
-        line.send(settings)
-        failure = _first_word(line)
+    with _handled(stop), contextlib.closing(line):
+        failure = _first_word(line, settings)
         if failure is None:
             answer(line, registrar)
     registrar.close()
@@ -175,13 +173,19 @@ def run(registrar: Registrar, settings: Settings) -> None:
         )
 
 
-def _first_word(line: Connection[Any, Any]) -> PseudoledgerError | None:
-    """Wait until the other process is set up; return what kept it from that."""
+def _first_word(line: Line[Question], settings: Settings) -> PseudoledgerError | None:
+    """Tell the other process what was decided, and wait until it is set up; return what kept it from that."""
     try:
+        line.send_setup(settings)
         word = line.recv()
-    except (EOFError, OSError):
-        return StoreError("the process that speaks HTTP did not start", hint="see its messages above")
-    return word if isinstance(word, PseudoledgerError) else None
+    except LineEnded:
+        word = None
+    match word:
+        case Ready():
+            return None
+        case Failure():
+            return word.made()
+    return StoreError("the process that speaks HTTP did not start", hint="see its messages above")
 
 
 @contextlib.contextmanager
@@ -211,7 +215,7 @@ def _http(descriptor: int, watched: int) -> None:
     _end_with(watched)
     registering = RemoteRegistrar(descriptor)
     line = registering.line
-    settings: Settings = line.recv()
+    settings: Settings = line.recv_setup()
     set_up_logging(requests=settings.log_requests)
     try:
         application = founder_app(registering, settings)
@@ -219,11 +223,11 @@ def _http(descriptor: int, watched: int) -> None:
             application,
             settings.listening,
             f"serving {settings.origin}",
-            bound=lambda: line.send(None),
+            bound=lambda: line.send(Ready()),
         )
     except PseudoledgerError as error:
-        with contextlib.suppress(OSError):
-            line.send(error.with_traceback(None))
+        with contextlib.suppress(LineEnded):
+            line.send(Failure.of(error))
         os._exit(1)
 
 

@@ -14,11 +14,8 @@ from pseudoledger.errors import PeerError
 from pseudoledger.registrar import Answer, Refused
 
 
-class Receipted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A statement that stands on the ledger, durably, with the receipt of its entry.
-
-    A msgspec.Struct rather than a dataclass because one is pickled for every statement on the hot path.
-    """
+class Receipted(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+    """A statement that stands on the ledger, durably, with the receipt of its entry."""
 
     id: str
     index: int

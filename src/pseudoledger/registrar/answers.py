@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from pseudoledger.errors import Finding, StoreError
@@ -12,7 +10,7 @@ from pseudoledger.ledger.store import Store
 from pseudoledger.ledger.tree import inclusion_proof
 
 
-class Registered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Registered(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
     """A statement that stands on the ledger; `known` if it did before this call."""
 
     id: str
@@ -20,8 +18,7 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     known: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=True):
     """A statement that was refused, with every reason.
 
     `stored` is the index of a known statement that has the same id under another signature.

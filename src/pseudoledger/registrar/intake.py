@@ -18,7 +18,7 @@ from pseudoledger.ledger.transparent import detach
 from pseudoledger.registrar.answers import Refused
 from pseudoledger.statement import envelope
 from pseudoledger.statement.envelope import Statement
-from pseudoledger.workers import Worker, WorkerEnded
+from pseudoledger.workers import Work, Worker, WorkerEnded
 
 CHUNK = 32
 """Statements that are verified and judged at a time."""
@@ -87,7 +87,7 @@ class Intake:
     def _ready(self) -> bool:
         """Start the second process once it is worth it; tell whether it answers."""
         if self._second is None and not self._broken and self._seen >= WARM_AFTER and cores() > 1:
-            self._second = Worker(second_reader)
+            self._second = Worker(READING)
         if self._second is not None and self._second.ended():
             self._broken = True
             self.close()
@@ -150,6 +150,12 @@ class Intake:
 def second_reader() -> Callable[[Sequence[bytes]], list[Taken]]:
     """Make what the second process does with a chunk."""
     return read_chunk
+
+
+READING: Work[Sequence[bytes], list[Taken]] = Work(
+    make=second_reader, question=list[bytes], reply=list[Taken]
+)
+"""What the second process does."""
 
 
 def read_chunk(raws: Sequence[bytes]) -> list[Taken]:

@@ -44,7 +44,7 @@ _TIME4_MIN = b"\x00\x01"
 """Beginning of the smallest time that takes four bytes."""
 
 
-class Statement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Statement(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
     """One Signed Statement in its parts; `raw` are the bytes that are stored and hashed as leaf.
 
     A msgspec.Struct rather than a dataclass because one is made for every statement on the hot path.

@@ -59,7 +59,7 @@ class Chain:
     def begin(self, chunk: Chunk) -> None:
         """Take the next chunk; its marks follow."""
         self._start = chunk.start
-        self._issued += chunk.issued
+        self._issued.extend(chunk.issued)
 
     def finish(self, chunk: Chunk) -> None:
         """Leave a chunk: compare the stored nodes above it, which no chunk alone can know."""

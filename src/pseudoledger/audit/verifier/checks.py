@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from pseudoledger.audit.verifier.entries import CHUNK, Basis, Chunk, EntryReader
 from pseudoledger.identity.keys import verify_chunk, verify_many
-from pseudoledger.workers import Worker
+from pseudoledger.workers import Work, Worker
 
 _AHEAD = 2
 """Chunks that each other process is given at a time, so that none is idle and the last are soon done."""
@@ -37,7 +37,7 @@ class Checks:
                 closing(EntryReader(self._basis, verify_chunk if self._count else verify_many))
             )
             others: list[Remote] = [
-                held.enter_context(closing(Worker(remote_reader, self._basis))) for _ in range(self._count)
+                held.enter_context(closing(Worker(READING, self._basis))) for _ in range(self._count)
             ]
             if others:
                 self._checking = others[-1]
@@ -89,4 +89,7 @@ def remote_reader(basis: Basis) -> Callable[[tuple[int, int] | None], Chunk | tu
     return lambda given: reader.integrity() if given is None else reader.check(*given)
 
 
+READING: Work[tuple[int, int] | None, Chunk | tuple[str, ...]] = Work(
+    make=remote_reader, question=tuple[int, int] | None, reply=Chunk | tuple[str, ...]
+)
 Remote: TypeAlias = Worker[tuple[int, int] | None, Chunk | tuple[str, ...]]

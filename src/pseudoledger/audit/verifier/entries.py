@@ -8,11 +8,12 @@ keys in force, rules) is left to the caller, who is told where the ledger's own 
 from __future__ import annotations
 
 import sqlite3
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from pseudoledger.audit.verifier.report import Fault, at_entry
 from pseudoledger.audit.verifier.stored import integrity_faults
@@ -28,7 +29,7 @@ CHUNK = 1_024
 """Entries of a chunk, a power of two."""
 
 _EntryRow = tuple[int, object, object, object, object]
-_BlockRow = tuple[object, ...]
+_BlockRow = tuple[Any, ...]
 JudgeSignatures = Callable[[Sequence[Signed]], list[InvalidSignature | None]]
 
 
@@ -45,8 +46,7 @@ class Basis:
     """Whether the tables of the book count."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A statement of the ledger itself, with the tree around it."""
 
     statement: Statement
@@ -62,19 +62,18 @@ class Mark:
     """The row of the blocks table that names it: height, idx, time_ms, root, ledger_key, signature."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
+class Chunk(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What was found in the entries from `start` to `stop`."""
 
     start: int
     stop: int
     faults: tuple[Fault, ...]
     marks: tuple[Mark, ...]
-    issued: array[int]
+    issued: tuple[int, ...]
     """The iat of every entry; -1 where it cannot be read."""
     subtrees: tuple[bytes, ...]
     """Subtrees of the chunk, largest first: its root if the chunk is full."""
-    above: tuple[object, ...]
+    above: tuple[Any, ...]
     """Stored hashes of the nodes above the chunk which its last entry completes."""
 
 
@@ -177,7 +176,7 @@ class _ChunkCheck:
             stop=self._stop,
             faults=tuple(self._faults),
             marks=tuple(marks),
-            issued=array("q", (-1 if statement is None else statement.iat for statement in statements)),
+            issued=tuple(-1 if statement is None else statement.iat for statement in statements),
             subtrees=frontier.subtrees,
             above=tuple(self._hashes.get(position) for position in above),
         )
