@@ -13,10 +13,11 @@ from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import find, number_used
 from pseudoledger.cli.lease import LeaseArgument
 from pseudoledger.cli.show import money
-from pseudoledger.cli.values import amount, choice, pair, tax
+from pseudoledger.cli.values import amount, choice, pairs, tax
 from pseudoledger.contract.derive import due_minor
 from pseudoledger.contract.service_level import service_credits
 from pseudoledger.contract.things import Invoice, Lease, Mandate
+from pseudoledger.errors import MalformedError
 from pseudoledger.market.invoicing import (
     InvoiceDraft,
     draft_commission,
@@ -129,12 +130,20 @@ def run(
     """Bill, as the lessor, everything of all leases that is agreed and not yet billed."""
     desk, numbers = acting.desk, _free_numbers(acting, prefix)
     unbilled = unbilled_usage(desk.book)
-    acts = []
+    acts: list[Act] = []
     for lease_id, lease in desk.book.all(Lease):
         if lease.state in {"signed", "ended"} and desk.book.same_party(lease.lessor, acting.party):
             reports = unbilled.get(lease_id, [])
-            for draft in draft_invoices(desk.book, desk.tables, lease_id, reports, desk.now):
-                acts.append(_act(acting, draft, next(numbers), _sealed(seller, None, None, None)))  # noqa: PERF401
+            try:
+                drafts = list(draft_invoices(desk.book, desk.tables, lease_id, reports, desk.now))
+            except MalformedError as error:
+                raise WrongUse(
+                    f"lease {lease.number}: {error.message}",
+                    hint="nothing was billed; bill the other leases with pl invoice issue",
+                ) from None
+            acts += [
+                _act(acting, draft, next(numbers), _sealed(seller, None, None, None)) for draft in drafts
+            ]
     return acts
 
 
@@ -263,11 +272,10 @@ def credit(
 
 
 def _nets(desk: Desk, lines: Sequence[str], thing: Invoice) -> dict[str, int]:
-    nets = {}
-    for item in lines:
-        name, said = pair(item, "--line", "h100='100.00 USD'")
-        nets[name] = amount(said, "--line", desk.tables.exponents, thing.currency).minor
-    return nets
+    return {
+        name: amount(said, "--line", desk.tables.exponents, thing.currency).minor
+        for name, said in pairs(lines, "--line", "h100='100.00 USD'").items()
+    }
 
 
 def _service_level(desk: Desk, invoice_id: str, thing: Invoice) -> dict[str, int]:

@@ -24,7 +24,7 @@ from pseudoledger.cli.lease_draft import (
     reprice,
     shown_mandates,
 )
-from pseudoledger.cli.values import instant_text, pair
+from pseudoledger.cli.values import instant_text, pairs
 from pseudoledger.contract.things import Amendment, Lease, TermsInForce
 from pseudoledger.errors import MalformedError
 
@@ -129,8 +129,7 @@ def _read_terms(path: Path) -> dict[str, Any]:
 
 def _recount(tree: dict[str, Any], counts: Iterable[str]) -> None:
     lines = {line["id"]: line for line in tree["lines"]}
-    for item in counts:
-        line, count = pair(item, "--count", "h100=2")
+    for line, count in pairs(counts, "--count", "h100=2").items():
         if line not in lines or not count.isdecimal():
-            raise WrongUse(f"--count: {item!r} is not LINE=COUNT", hint=f"lines are {', '.join(lines)}")
+            raise WrongUse(f"--count: {line}={count} is not LINE=COUNT", hint=f"lines are {', '.join(lines)}")
         lines[line]["count"] = int(count)

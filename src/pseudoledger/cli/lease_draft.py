@@ -12,7 +12,7 @@ from pseudoledger.cli.desk import Desk
 from pseudoledger.cli.failure import WrongUse
 from pseudoledger.cli.find import find, find_any
 from pseudoledger.cli.listing import WEEK_SECONDS
-from pseudoledger.cli.values import choice, instant_text, pair, share
+from pseudoledger.cli.values import choice, instant_text, pair, pairs, share
 from pseudoledger.cli.values import price as read_price
 from pseudoledger.contract.templates import WHOLE_PPM, Choice, Sublet
 from pseudoledger.contract.things import Bid, Demand, Lease, Mandate, Match, Offer, TermsInForce, Thing
@@ -115,18 +115,17 @@ class _Said:
 
     def __init__(self, texts: Iterable[str], option: str) -> None:
         self._option = option
-        self._lines: dict[str, str] = {}
+        said = list(texts)
+        example = "h100=1.5" if option == "--worth" else "h100=train"
+        self._lines = pairs((text for text in said if "=" in text), option, example)
         self._rest: str | None = None
-        self._unused: set[str] = set()
-        for text in texts:
+        self._unused = set(self._lines)
+        for text in said:
             if "=" in text:
-                line, value = pair(text, option, "h100=1.5" if option == "--worth" else "h100=train")
-                self._lines[line] = value
-                self._unused.add(line)
-            elif self._rest is not None or option == "--worth":
+                continue
+            if self._rest is not None or option == "--worth":
                 raise WrongUse(f"{option}: {text!r} names no line", hint=f"{option} LINE={text}")
-            else:
-                self._rest = text
+            self._rest = text
 
     def of(self, line: str) -> str | None:
         """Return what was said of a line, or None."""
@@ -261,8 +260,7 @@ def shown_mandates(acting: Acting, mandates: Iterable[str]) -> list[dict[str, An
 def reprice(terms: dict[str, Any], prices: Iterable[str]) -> None:
     """Put agreed prices in place of the offers' in drafted terms."""
     rates = {rate["line"]: rate for rate in terms["tariff"]["lines"]}
-    for item in prices:
-        line, said = pair(item, "--price", "h100=2.10/h")
+    for line, said in pairs(prices, "--price", "h100=2.10/h").items():
         micro, code = read_price(said, "--price")
         if line not in rates or "price_micro" not in rates[line]:
             raise WrongUse(f"--price: no line {line!r} is priced by the hour")

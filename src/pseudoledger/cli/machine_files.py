@@ -31,15 +31,20 @@ def read_machines(path: Path, columns: tuple[str, ...]) -> list[Line]:
     hint = f"the first line names the columns: {','.join(columns)}"
     lines: list[Line] = []
     try:
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        head = list(reader.fieldnames or ())
+        missing = [name for name in columns if name not in head]
         if missing:
             raise WrongUse(f"{path}: the columns {', '.join(missing)} are missing", hint=hint)
+        twice = sorted({name for name in head if head.count(name) > 1})
+        if twice:
+            raise WrongUse(f"{path}: the columns {', '.join(twice)} stand twice", hint=hint)
         for row in reader:
             if len(lines) == LINES_MAX:
                 raise WrongUse(f"{path} has more than {LINES_MAX} machines", hint="split the file")
             lines.append(_line(path, reader.line_num, row, columns))
     except csv.Error as error:
-        raise WrongUse(f"{path} line {reader.line_num}: {error}") from None
+        # The line of the reader below: that of the DictReader is the one before.
+        raise WrongUse(f"{path} line {reader.reader.line_num}: {error}") from None
     if not lines:
         raise WrongUse(f"{path} names no machine", hint=hint)
     return lines

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sqlite3
 import sys
 from collections.abc import Sequence
@@ -190,8 +192,19 @@ def last_resort(kind: type[BaseException], error: BaseException, trace: Tracebac
         sys.__excepthook__(kind, error, trace)
 
 
+def _open_outputs() -> None:
+    """Let every text be written: to nowhere where an output was closed, spelled out where its encoding lacks signs."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - to the end
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line of this process."""
     sys.excepthook = last_resort
+    _open_outputs()
     name = Path(sys.argv[0]).name
     sys.exit(run(sys.argv[1:], program="pseudoledger" if name == "__main__.py" else name))

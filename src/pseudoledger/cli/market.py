@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -24,7 +24,7 @@ from pseudoledger.market.report import Note
 from pseudoledger.market.sdl_demand import DemandTerms, DenomRate, SdlImport, block_time, import_sdl
 from pseudoledger.market.tables import load_tables
 from pseudoledger.statement.kinds.market import Residency
-from pseudoledger.statement.values import Period
+from pseudoledger.statement.values import Period, format_instant
 
 app = group("market", "Importing catalogues and deployment files, and matching.")
 APPS = (app,)
@@ -46,7 +46,20 @@ def _span(desk: Desk, start: str | None, until: str | None, days: int) -> Period
     now = desk.now if desk.named else int(time.time())
     first = now // DAY * DAY if start is None else instant(start, "--from")
     last = first + days * DAY if until is None else instant(until, "--until")
+    if last <= first:
+        raise WrongUse(
+            f"--until does not lie after the start, {format_instant(first)}",
+            hint="give an earlier --from, or a later --until",
+        )
     return Period.between(first, last)
+
+
+def _rates(said: Sequence[str]) -> tuple[DenomRate, ...]:
+    rates = tuple(_read(DenomRate.parse, item, "--rate") for item in said)
+    for place, one in enumerate(rates):
+        if any(one.denom == other.denom for other in rates[:place]):
+            raise WrongUse(f"--rate: {one.denom} is given twice", hint="give one rate for each denomination")
+    return rates
 
 
 @plain(
@@ -162,7 +175,7 @@ def sdl(
             purpose="train" if word == "train" else "infer" if word == "infer" else "other",
             places=tuple(code.upper() for code in place or ()),
             residency=tuple(_residency(item) for item in where or ()),
-            rates=tuple(_read(DenomRate.parse, item, "--rate") for item in rate or ()),
+            rates=_rates(rate or ()),
             block_seconds=_read(block_time, block_seconds, "--block-seconds") if block_seconds else None,
         )
         found = [(file, _read_sdl(file, terms)) for file in files]

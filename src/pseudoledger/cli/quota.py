@@ -109,7 +109,7 @@ def draw(
     drawn = _measured(desk, said_hours, said_money)
     tree = {"type": "quota.drawn", "number": number, **drawn}
     tree["lease"] = find(desk, Lease, lease, party=acting.party)[0]
-    left = found.left - (drawn.get("chip_seconds") or drawn["amount_minor"])
+    left = found.left - (drawn.get("chip_seconds", drawn.get("amount_minor", 0)))
     then = f"{measure(desk, left, found.currency)} of {measure(desk, found.limit, found.currency)} are left"
     return Act(tree=tree, sub=ref, title=number, then=then)
 

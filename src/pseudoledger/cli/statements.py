@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -134,15 +135,28 @@ def sign(
 
 
 def _tree(file: Path) -> dict[str, Any]:
+    raw = read_file(file)
     try:
-        tree = orjson.loads(read_file(file))
+        tree = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise MalformedError(
             f"{file} is not JSON: {error}", code="payload.json", hint="pl draft KIND prints one to start from"
         ) from None
     if not isinstance(tree, dict):
         raise MalformedError(f"{file} is not a JSON object", code="payload.json")
+    # What was read has the last of two; whoever wrote the file may mean the first.
+    try:
+        json.loads(raw, object_pairs_hook=partial(_each_once, file))
+    except RecursionError:
+        raise MalformedError(f"{file} is nested too deeply", code="payload.json") from None
     return tree
+
+
+def _each_once(file: Path, members: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in members]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise MalformedError(f"{file} names {', '.join(twice)} twice", code="payload.json")
 
 
 def _subject(desk: Desk, kind: Kind, about: str | None) -> str | None:

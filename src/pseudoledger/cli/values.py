@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any
 
 from pseudoledger.cli.failure import WrongUse
@@ -28,6 +28,7 @@ from pseudoledger.statement.values import (
 )
 
 HOST_RESOURCES = ("cpu_core", "memory_gib", "storage_gib")
+_DECIMAL = re.compile(r"[0-9]{1,16}(?:\.[0-9]{1,40})?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _LENGTH = re.compile(r"(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?", re.ASCII)
 _STOCK = re.compile(r"(?:([a-z0-9][a-z0-9-]*)=)?([1-9][0-9]{0,9}) ?[x*] ?(.+)", re.ASCII)
@@ -42,11 +43,11 @@ def instant(text: str, option: str) -> int:
         if text.endswith("Z"):
             return instant_seconds(text)
         read = datetime.fromisoformat(text)
-    except (MalformedError, ValueError):
+        if read.tzinfo is not None and not read.microsecond:
+            return instant_seconds(read.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    except (MalformedError, ValueError, OverflowError):
         raise _wrong(text, option, "a date or time", "2026-03-01 or 2026-03-01T12:00:00Z") from None
-    if read.tzinfo is None or read.microsecond:
-        raise _wrong(text, option, "a time with zone, in whole seconds", "2026-03-01T12:00:00Z")
-    return instant_seconds(read.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    raise _wrong(text, option, "a time with zone, in whole seconds", "2026-03-01T12:00:00Z")
 
 
 def instant_text(text: str, option: str) -> str:
@@ -83,7 +84,9 @@ def period(start: str, until: str | None, lasting: str | None) -> dict[str, str]
         else first + length_seconds(length(lasting or "", "--length"))
     )
     if last <= first:
-        raise WrongUse("--until lies before --from", hint="periods run from the first moment to the second")
+        raise WrongUse(
+            "--until does not lie after --from", hint="periods run from the first moment to the second"
+        )
     return {"from": format_instant(first), "until": format_instant(last)}
 
 
@@ -120,15 +123,20 @@ def price(text: str, option: str) -> tuple[int, str | None]:
 
 
 def _scaled(number: str, exponent: int, option: str, text: str, example: str = "12873.60 USD") -> int:
-    try:
-        value = Decimal(number).scaleb(exponent)
-    except InvalidOperation:
-        raise _wrong(text, option, "an amount", example) from None
-    if not value.is_finite() or value < 0 or value > INTEGER_MAX:
+    value = _decimal(number)
+    if value is None:
+        raise _wrong(text, option, "an amount", example)
+    value *= 10**exponent
+    if value > INTEGER_MAX:
         raise _wrong(text, option, "an amount from 0 to 2^53 - 1 units", example)
-    if value != value.to_integral_value():
+    if value.denominator != 1:
         raise WrongUse(f"{option}: {text!r} has more than {exponent} decimals")
     return int(value)
+
+
+def _decimal(text: str) -> Fraction | None:
+    """Read a decimal number as it is written on paper, exactly; None for anything else."""
+    return Fraction(text) if _DECIMAL.fullmatch(text) else None
 
 
 def resource(text: str, option: str, tables: Tables) -> dict[str, str]:
@@ -230,6 +238,17 @@ def pair(text: str, option: str, example: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def pairs(texts: Iterable[str], option: str, example: str) -> dict[str, str]:
+    """Read NAME=VALUE of several names; raise WrongUse for a name that is given twice."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, value = pair(text, option, example)
+        if name in found:
+            raise WrongUse(f"{option}: {name} is given twice", hint="give one value for each")
+        found[name] = value
+    return found
+
+
 def residency(text: str, option: str) -> dict[str, Any]:
     """Read DATASET=DE,FR: where a data set may be."""
     name, countries = pair(text, option, "patients=DE,FR")
@@ -239,7 +258,7 @@ def residency(text: str, option: str) -> dict[str, Any]:
 def tax(text: str, option: str) -> dict[str, Any]:
     """Read a tax category and rate: `S 19`, `O`, `AE`."""
     category, _, rate = text.strip().partition(" ")
-    percent = _scaled(rate.strip().removesuffix("%") or "0", 2, option, text)
+    percent = _scaled(rate.strip().removesuffix("%") or "0", 2, option, text, "S 19")
     return {"category": category.upper(), "rate_bps": percent}
 
 
@@ -277,16 +296,16 @@ def _unknown(name: str, option: str, what: str, known: Iterable[str]) -> WrongUs
 
 def share(text: str, option: str) -> int:
     """Read a number such as 0.6 into millionths."""
-    return _scaled(text.strip(), 6, option, text)
+    return _scaled(text.strip(), 6, option, text, "0.6")
 
 
 def unit_seconds(text: str, option: str) -> int:
     """Read unit-hours such as 672 or 671.5 into unit-seconds."""
-    try:
-        value = Decimal(text.strip().removesuffix("h").strip()) * 3600
-    except InvalidOperation:
-        raise _wrong(text, option, "a number of hours", "671.5") from None
-    if not value.is_finite() or value < 0 or value > INTEGER_MAX or value != value.to_integral_value():
+    value = _decimal(text.strip().removesuffix("h").strip())
+    if value is None:
+        raise _wrong(text, option, "a number of hours", "671.5")
+    value *= 3600
+    if value > INTEGER_MAX or value.denominator != 1:
         raise _wrong(text, option, "hours that make whole seconds", "671.5")
     return int(value)
 
@@ -307,7 +326,7 @@ def did(text: str, option: str) -> str:
 
 def percent(text: str, option: str) -> int:
     """Read a share such as 45 or 45.5 % into hundredths of a percent."""
-    bps = _scaled(text.strip().removesuffix("%").strip(), 2, option, text)
+    bps = _scaled(text.strip().removesuffix("%").strip(), 2, option, text, "45.5")
     if bps > 10_000:
         raise _wrong(text, option, "a share up to 100 percent", "45")
     return bps

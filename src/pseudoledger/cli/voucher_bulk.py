@@ -38,12 +38,12 @@ def read_lines(desk: Desk, file: Path, currency: str) -> list[Line]:
         raise WrongUse(f"{file} is not UTF-8") from None
     reader = csv.DictReader(io.StringIO(text), strict=True)
     head = tuple(reader.fieldnames or ())
-    missing = [name for name in COLUMNS if name not in head]
-    unknown = [name for name in head if name not in {*COLUMNS, "remark"}]
-    if missing or unknown:
+    wrong_names = [f"no {name!r}" for name in COLUMNS if name not in head]
+    wrong_names += [f"unknown {name!r}" for name in head if name not in {*COLUMNS, "remark"}]
+    wrong_names += [f"{name!r} twice" for name in dict.fromkeys(head) if head.count(name) > 1]
+    if wrong_names:
         raise WrongUse(
-            f"{file} line 1: "
-            + ", ".join([f"no {n!r}" for n in missing] + [f"unknown {n!r}" for n in unknown]),
+            f"{file} line 1: {', '.join(wrong_names)}",
             hint=f"the first line names the columns: {','.join(COLUMNS)} and, where wanted, remark",
         )
     lines: list[Line] = []
@@ -57,7 +57,8 @@ def read_lines(desk: Desk, file: Path, currency: str) -> list[Line]:
             except (WrongUse, MalformedError) as error:
                 wrong.append(f"line {reader.line_num}: {error.message}")
     except csv.Error as error:
-        raise WrongUse(f"{file} line {reader.line_num}: {error}") from None
+        # The line of the reader below: that of the DictReader is the one before.
+        raise WrongUse(f"{file} line {reader.reader.line_num}: {error}") from None
     if wrong:
         raise WrongUse(f"{file}: {'; '.join(wrong)}", hint="nothing was registered; mend these lines")
     return lines

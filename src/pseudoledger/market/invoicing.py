@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from pseudoledger.contract.amounts import Sums, commission_base, credit_sums, share, sums_of, usage_net
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.case import terms_id_at
@@ -149,7 +151,16 @@ def _early_end_lines(tables: Tables, lease: Lease, terms: Terms) -> list[Invoice
 def _line(**values: Any) -> InvoiceLine:
     reports = values.pop("reports", None)
     extra = {} if reports is None else {"reports": tuple(reports)}
-    return InvoiceLine.model_validate({**values, **extra})
+    try:
+        return InvoiceLine.model_validate({**values, **extra})
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        where = ".".join(map(str, wrong["loc"]))
+        raise MalformedError(
+            f"line {values['id']} cannot be billed: {where} is {wrong['input']}: {wrong['msg']}",
+            code="invoice.line",
+            hint="bill fewer reports at a time, or agree on another price",
+        ) from None
 
 
 def _invoice(

@@ -136,8 +136,9 @@ BAD_FILES = (
     ("asset receive S1", "say --country"),
     ("asset receive --csv long.csv", "line 2: it has more fields than the first line"),
     ("delivery offer L1 B1 --csv none.csv", "names no machine"),
-    ("delivery offer L1 B1 --csv torn.csv", "line 1: unexpected end of data"),
+    ("delivery offer L1 B1 --csv torn.csv", "line 2: unexpected end of data"),
     ("delivery offer L1 B1 --csv bytes.csv", "is not UTF-8"),
+    ("delivery offer L1 B1 --csv twice.csv", "the columns serial stand twice"),
 )
 
 
@@ -149,6 +150,7 @@ def test_a_bad_file_of_machines_says_where_it_is_bad(leased, capsys):
     Path("none.csv").write_text("maker,serial\n", encoding="utf-8")
     Path("torn.csv").write_text('maker,serial\nnvidia,"165', encoding="utf-8")
     Path("bytes.csv").write_bytes(b"maker,serial\n\xff,1\n")
+    Path("twice.csv").write_text("maker,serial,serial\nnvidia,111,222\n", encoding="utf-8")
     for line, said in BAD_FILES:
         assert run([*line.split(), "--as", "alice"]) == 2
         assert said in " ".join(capsys.readouterr().err.split())

@@ -89,6 +89,8 @@ def test_capital_among_a_thousand_statements(busy, capsys):
     assert (quota["limit"], quota["drawn"], quota["left"]) == (10_800_000, 10_368_000, 432_000)
     assert run(["quota", "draw", "Q1", "D2", "--lease", "L1", "--hours", "121", "--as", "lab"]) == 1
     assert "quota.exceeded" in capsys.readouterr().err
+    assert run(["quota", "draw", "Q1", "D2", "--lease", "L1", "--hours", "0", "--as", "lab"]) == 1
+    assert "/chip_seconds" in capsys.readouterr().err
     budget = asked(capsys, "quota", "budget", "lab")
     assert [item["committed"] for item in budget["quotas"]] == [10_368_000]
     assert budget["without_quota"] == []

@@ -120,6 +120,49 @@ def test_a_damaged_database_is_one_line(copy):
         assert broken.stderr.startswith(("error: ", "broken: "))
 
 
+WRONG_MEANINGS = (
+    (("demand publish D9 --line gpu=1xcpu_core --length 30d --from 2026-04-20 --until 2026-06-01"
+     " --near Germany --max-km 500 --as bob"), "is no place"),
+    ("invoice credit 2026-1 C9 --line h100=1 --line h100=2 --reason goodwill --as alice", "h100 is given twice"),
+    ("market import-catalogue prices.csv --from 2026-03-02 --until 2026-03-02", "does not lie after the start"),
+    ("market import-sdl deploy.yaml --rate uact=1/USD --rate uact=2/USD", "uact is given twice"),
+    ("sign twice.json --as alice -o twice.scitt", "names count twice"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "said"), WRONG_MEANINGS, ids=[line.split()[1] for line, _ in WRONG_MEANINGS]
+)
+def test_what_can_be_read_in_two_ways_is_not_signed_in_one(copy, line, said):
+    (copy / "prices.csv").write_text("chip,count\n")
+    (copy / "deploy.yaml").write_text("version: '2.0'\n")
+    (copy / "twice.json").write_text('{"type":"pool.declared","lines":[{"count":1,"count":9}]}')
+    done = pl(*line.split(), cwd=copy)
+    assert done.returncode in {1, 2}
+    assert said in " ".join(done.stderr.split())
+    assert done.stdout == ""
+    assert not (copy / "twice.scitt").exists()
+
+
+@pytest.mark.parametrize("words", ["status", "status --json", "nonsense"])
+def test_a_closed_output_is_no_fault(copy, words):
+    environ = {**os.environ, "PSEUDOLEDGER_KEYS": str(copy / "keys"), "PSEUDOLEDGER_DIR": str(copy / "led")}
+    for closed in (">&-", "2>&-"):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"'{PL}' {words} {closed}"],
+            env=environ, cwd=copy, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == (2 if words == "nonsense" else 0)
+        assert "fault" not in done.stderr + done.stdout
+
+
+def test_an_output_without_all_signs_spells_them_out(copy):
+    made = pl("id", "declare", "--label", "Nørrebro", "--as", "alice", cwd=copy, PYTHONIOENCODING="ascii")
+    shown = pl("id", "show", "alice", cwd=copy, PYTHONIOENCODING="ascii")
+    assert (made.returncode, shown.returncode, made.stderr + shown.stderr) == (0, 0, "")
+    assert "N\\xf8rrebro" in shown.stdout
+
+
 def test_a_closed_pipe_ends_quietly(copy):
     environ = {**os.environ, "PSEUDOLEDGER_KEYS": str(copy / "keys"), "PSEUDOLEDGER_DIR": str(copy / "led")}
     ended = subprocess.run(

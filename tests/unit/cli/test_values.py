@@ -41,6 +41,9 @@ def test_times(text, expected):
         "2026-03-01T12:30:00.5+00:00",
         "1969-01-01",
         "1e9",
+        "9999-12-31T23:59:59-05:00",
+        "0001-01-01T00:00:00+05:00",
+        "0999-01-01T00:00:00+00:00",
     ],
 )
 def test_no_times(text):
@@ -107,11 +110,40 @@ def test_amounts(text, minor, currency):
         "1e99 USD",
         "0x10 USD",
         "1,000.00 USD",
+        "1_000 USD",
+        "+1 USD",
+        "\u0662.5 USD",
+        "1e999999 USD",
+        "1.00000000000000000000000000000000000009 USD",
+        "99999999999999999 USD",
     ],
 )
 def test_no_amounts(text):
     with pytest.raises(WrongUse, match="--amount"):
         values.amount(text, "--amount", EXPONENTS)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e999999", "1234.567777777777777777777777777777", "-1", "", "h", "1_0", "1e15"]
+)
+def test_no_hours(text):
+    with pytest.raises(WrongUse, match="--hours"):
+        values.unit_seconds(text, "--hours")
+
+
+def test_hours_are_exact():
+    assert [values.unit_seconds(text, "--hours") for text in ("672", "671.5h", "0.0025", "0")] == [
+        2_419_200,
+        2_417_400,
+        9,
+        0,
+    ]
+
+
+def test_a_name_is_given_one_value():
+    assert values.pairs(["a=1", "b=2"], "--line", "a=1") == {"a": "1", "b": "2"}
+    with pytest.raises(WrongUse, match="--line: a is given twice"):
+        values.pairs(["a=1", "a=2"], "--line", "a=1")
 
 
 def test_amount_in_another_currency_than_wanted():

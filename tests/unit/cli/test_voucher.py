@@ -309,6 +309,9 @@ def test_many_vouchers_are_issued_in_one_batch(office):
     ("text", "code", "said"),
     [
         ("number,holder,face\n", 2, "line 1: no 'from', no 'until'"),
+        ("number,holder,face,from,until,remark,face\n", 2, "line 1: 'face' twice"),
+        (HEAD + 'B-9,"lab', 2, "line 2: unexpected end of data"),
+        (HEAD + "B-9,lab,1e999999,2026-03-01,2028-01-01,\n", 2, "line 2: face"),
         (HEAD + rows(1) + "B-9,nobody,140000,2026-03-01,2028-01-01,\n", 2, "line 3: holder"),
         (HEAD + "B-9,lab,140000 CNY,2026-03-01,2028-01-01,\n", 2, "line 2: face: the amount is in CNY"),
         (HEAD + "B-9,lab,140000\n", 2, "line 2: it has another number of fields"),

@@ -374,6 +374,7 @@ def test_a_subdivision_without_a_point_stands_where_its_country_does():
         (b"demand,near,km_max\nd,FI\n", "line 2: not three values"),
         (b"demand,near,km_max\nd,FI,5\nd,FI,5\n", "line 3: d stands twice"),
         (b"demand,near,km_max\nd,XX,5\n", "line 2: 'XX' is no place"),
+        (b"demand,near,km_max\nd,Germany,500\n", "line 2: 'Germany' is no place"),
         (b"demand,near,km_max\nd,FI,5.5\n", "line 2: '5.5' is no whole number"),
         (b"\xff", "not a CSV file"),
     ],

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,7 @@ from pseudoledger.errors import MalformedError
 EARTH_RADIUS_KM = 6371
 """Mean radius; a sphere is off by 0.5 % at most."""
 _LINES_MAX = 1_000_000
+_PLACE = re.compile("[A-Z]{2}(-[A-Z0-9]{1,3})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,9 @@ class Distances:
         return f"{far} from {limit.near}, the limit is {limit.km_max} km"
 
     def _point(self, place: str) -> tuple[int, int] | None:
+        # The name of a country is no code: GERMANY would be taken for Georgia.
+        if not _PLACE.fullmatch(place):
+            return None
         return self._points.get(place) or self._points.get(place[:2])
 
     def _compute(self, one: str, other: str) -> int | None:
