@@ -8,7 +8,7 @@ import pytest
 import rich.text
 from typer.main import get_command
 
-from pseudoledger.cli.agenda import COMMANDS as TODO
+from pseudoledger.cli.agenda import COMMANDS as ANSWERS
 from pseudoledger.cli.main import build, run
 from pseudoledger.contract.ruleset import newest_tables
 from pseudoledger.contract.tables import load
@@ -99,7 +99,7 @@ def test_chips_of_the_examples_are_in_the_chip_table():
     assert named <= load(newest_tables()).chips
 
 
-@pytest.mark.parametrize("line", TODO.values())
+@pytest.mark.parametrize("line", ANSWERS.values())
 def test_what_todo_prints_names_all_that_its_command_needs(line):
     program, noun, verb, *words = line.format(ref="3f9ac2d1", about="3f9ac2d1").split()
     assert program == "pl"
