@@ -1,5 +1,6 @@
 """Every write of a registration fails, or fails although it was applied; nothing is lost and a retry is answered."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -343,6 +344,38 @@ def test_another_program_that_holds_the_database(load):
     other.execute("ROLLBACK")
     other.close()
     check_all(load, statements, accepted(load.registrar.register(statements)))
+
+
+def test_after_a_failed_commit_nothing_is_written_over_what_it_left(load, monkeypatch):
+    store, done = load.registrar._store, []
+    genuine = store._db
+    store._db = FaultyDatabase(genuine, "COMMIT", "failed but applied", name="SQLITE_IOERR_FSYNC")
+    monkeypatch.setattr(
+        Store, "sync", lambda self, sync=Store.sync: (done.append(self._doubtful), sync(self))
+    )
+    raws = [load.pool(0, f"P-{number}") for number in range(40)]
+    with pytest.raises(StoreError):
+        load.registrar.register(raws)
+    assert done[:1] == [True]
+    assert not store._doubtful
+    (answer,) = load.registrar.register(raws[:1])
+    assert answer.known, "it was stored all the same"
+
+
+def test_a_key_that_was_changed_signs_no_copy_from_before(load, tmp_path):
+    """Nor one that ends exactly where the key was last used, which its record would have fitted."""
+    accepted(load.registrar.register(load.statements(2)))
+    load.registrar.close()
+    shutil.copytree(load.directory / "ledger", tmp_path / "old")
+    load.registrar = reopen(load)
+    change = key_change(load.registrar.state, number=1, key=NEXT_LEDGER, iat=load.now)
+    record = LastSigned.create(load.directory / "keys" / "second.last-signed")
+    accepted([load.registrar.change_key(change, signer=NEXT_LEDGER, last_signed=record)])
+    load.registrar.close()
+    shutil.rmtree(load.directory / "ledger")
+    shutil.copytree(tmp_path / "old", load.directory / "ledger")
+    with pytest.raises(ConflictError, match="looks like a restored backup"):
+        reopen(load)
 
 
 def test_a_restored_backup_is_refused(load, tmp_path):

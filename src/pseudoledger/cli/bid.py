@@ -171,7 +171,7 @@ def list_bids(
         id_column(),
         Column(title="on", form=lambda row: short(row["on"])),
         party(desk, "bidder"),
-        party(desk, "owner"),
+        party(desk, "addressee"),
         party(desk, "turn"),
         time("lapses", "valid_to"),
         text("status", "status"),

@@ -21,7 +21,7 @@ from rich.markup import escape
 
 from pseudoledger.cli.desk import Desk, Signed, write_file
 from pseudoledger.cli.failure import CHECK_FAILED
-from pseudoledger.cli.find import require_new_number
+from pseudoledger.cli.find import require_new_numbers
 from pseudoledger.cli.nodes import NodeKeyOption, NodeOption, place_of
 from pseudoledger.cli.show import Facts, Sheet, Shown, errors, present, print_json
 from pseudoledger.identity.keys import Signer
@@ -197,10 +197,9 @@ def perform(
     if not acts:
         present(Sheet(title="Done", columns=(), rows=(), empty="there was nothing to do"), as_json=as_json)
         return
-    if len(acts) == 1:
-        require_new_number(desk, acts[0].tree, actor.party)
-    signed = [desk.sign(actor.signer, act.tree, sub=act.sub, clear=clear) for act in acts]
+    signed = desk.sign_all(actor.signer, [(act.tree, act.sub) for act in acts], clear)
     if out is not None:
+        require_new_numbers(desk, [(act.tree, actor.signer.did) for act in acts])
         for number, (act, item) in enumerate(zip(acts, signed, strict=True)):
             path = out if len(acts) == 1 else out.with_name(f"{out.stem}-{number + 1}{out.suffix}")
             _show_written(desk, act, item, path, as_json=as_json)
@@ -211,10 +210,14 @@ def perform(
 def settle(
     desk: Desk, pairs: Sequence[tuple[Act, Signed]], *, dry_run: bool, as_json: bool, quiet: bool = False
 ) -> list[dict[str, Any]]:
-    """Register signed acts and print what came of each, but for `quiet`; exits 1 if one was refused.
+    """Register signed acts and print what came of each; exits 1 if one was refused.
+
+    An import asks for `quiet`: it prints its own report.
 
     Disclosures are kept before anything is registered, and thrown away where it was refused.
+    Raises WrongUse, with nothing registered, if an act would give a number again that people name a thing by.
     """
+    require_new_numbers(desk, [(act.tree, item.issuer) for act, item in pairs], imported=quiet)
     signed = [item for _, item in pairs]
     kept = [] if dry_run else [kept_at for item in signed if (kept_at := _keep(desk, item)) is not None]
     try:

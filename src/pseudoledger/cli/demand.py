@@ -45,12 +45,12 @@ PURPOSES = ("train", "infer", "other")
     "publish",
     examples=(
         (
-            "pl demand publish D1 --line 'gpu=8xnvidia-h100-sxm5-80gb|nvidia-h200' --length 30d"
+            "pl demand publish D1 --line 'gpu=8xnvidia-h100-sxm5-80gb|nvidia-h200-sxm-141gb' --length 30d"
             " --from 2026-03-01 --until 2026-06-01 --ceiling '20.00 USD/h' --purpose train --as bob"
         ),
         (
-            "pl demand publish D3 --line gpu=4xnvidia-h200 --length 14d --from 2026-03-01 --until 2026-04-01"
-            " --near FI --max-km 1500 --as bob"
+            "pl demand publish D3 --line gpu=4xnvidia-h200-sxm-141gb --length 14d --from 2026-03-01"
+            " --until 2026-04-01 --near FI --max-km 1500 --as bob"
         ),
         (
             "pl demand publish D2 --line cpu=16xcpu_core --line ram=64xmemory_gib --length 7d --from 2026-03-01"

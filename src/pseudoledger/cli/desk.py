@@ -52,6 +52,7 @@ class Signed:
     raw: bytes
     id: str
     kind: str
+    issuer: str
     disclosures: tuple[str, ...]
 
 
@@ -245,8 +246,12 @@ class Desk:
         sub: str | None,
         clear: frozenset[str] = frozenset(),
     ) -> Signed:
-        """Seal and sign one payload given in the clear, as of now."""
-        tree = {"v": self.rules.version_of(str(tree.get("type"))), **tree}
+        """Seal and sign one payload given in the clear, as of now.
+
+        Raises WrongUse if `clear` names what is no sealable field of it: silence would seal what was to be read.
+        """
+        tree = self._versioned(tree)
+        check_clear(clear, sealed.sealable_pointers(tree))
         kind = KINDS.get((str(tree["type"]), tree["v"]))
         state = self.state
         done = sealed.seal(tree, aud=state.id, iss=signer.did, random=os.urandom, clear=clear)
@@ -260,7 +265,27 @@ class Desk:
             sub = signer.did
         raw = envelope.sign(signer, drafted, sub=sub, aud=state.id, iat=self.clock() // 1000)
         statement = envelope.decode(raw)
-        return Signed(raw=raw, id=statement.id, kind=str(tree["type"]), disclosures=done.disclosures)
+        return Signed(
+            raw=raw,
+            id=statement.id,
+            kind=str(tree["type"]),
+            issuer=signer.did,
+            disclosures=done.disclosures,
+        )
+
+    def sign_all(
+        self, signer: Signer, drafts: Sequence[tuple[dict[str, Any], str | None]], clear: frozenset[str]
+    ) -> list[Signed]:
+        """Sign payloads with their subjects; a pointer of `clear` has to name a field of one of them at least."""
+        fields = [sealed.sealable_pointers(self._versioned(tree)) for tree, _ in drafts]
+        check_clear(clear, frozenset().union(*fields))
+        return [
+            self.sign(signer, tree, sub=sub, clear=clear & own)
+            for (tree, sub), own in zip(drafts, fields, strict=True)
+        ]
+
+    def _versioned(self, tree: dict[str, Any]) -> dict[str, Any]:
+        return {"v": self.rules.version_of(str(tree.get("type"))), **tree}
 
     def keep(self, signed: Signed, path: Path) -> bool:
         """Write the disclosures of a statement to a private file; return False where there are none."""
@@ -317,6 +342,18 @@ class Desk:
                 yield registrar
 
 
+def check_clear(clear: frozenset[str], fields: frozenset[str]) -> None:
+    """Raise WrongUse if a pointer names none of the sealable fields."""
+    unknown = sorted(clear - fields)
+    if unknown:
+        raise WrongUse(
+            f"--clear: {' and '.join(unknown)} {'names' if len(unknown) == 1 else 'name'} no sealable field",
+            hint=f"it can be {', '.join(sorted(fields))}"
+            if fields
+            else "nothing in it is sealed: leave --clear out",
+        )
+
+
 def last_signed_path(keystore: Keystore, name: str) -> Path:
     """Return where the record of what a ledger key has signed is kept: beside the key."""
     return keystore.directory / f"{name}.last-signed"
@@ -343,4 +380,6 @@ def write_file(path: Path, content: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        raise PeerUnreachable(f"{path}: {error.strerror}", hint="check the directory's mode") from error
+        missing = isinstance(error, FileNotFoundError)
+        hint = "make the directory first" if missing else "check the directory's mode"
+        raise PeerUnreachable(f"{path}: {error.strerror}", hint=hint) from error

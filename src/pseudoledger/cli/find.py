@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -42,6 +42,7 @@ from pseudoledger.contract.things.dispute import Dispute
 from pseudoledger.contract.things.voucher import Presentation, Programme, Voucher
 from pseudoledger.contract.unknowns import unknowns
 from pseudoledger.identity.keys import DID_LENGTH, DID_PREFIX
+from pseudoledger.statement import envelope
 
 T = TypeVar("T", bound=Thing)
 
@@ -110,8 +111,10 @@ def find(desk: Desk, cls: type[T], text: str, *, party: str | None = None) -> tu
             or f"{noun.command} lists them; give at least {PREFIX_MIN} hex digits of an id",
         )
     shown = [f"{short(key)} (entry {_entry(thing)})" for key, thing in things[:CANDIDATES_SHOWN]]
+    begun = all(key.startswith(text) for key, _ in things)
     raise WrongUse(
-        f"{len(things)} {noun.name}s are called {text!r}: {listed(shown)}", hint="give more of the id"
+        f"{len(things)} {noun.name}s are called {text!r}: {listed(shown)}",
+        hint="give more of the id" if begun else "give the id",
     )
 
 
@@ -140,30 +143,80 @@ def _by_number(desk: Desk, cls: type[Thing], text: str) -> Iterator[str]:
     noun = NOUNS[cls]
     if noun.numbered and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}", text):
         yield from desk.ledger.ids_numbered(noun.kind, text, limit=64)
+        if cls is Bid:
+            yield from _countered(desk, text)
+
+
+def _countered(desk: Desk, number: str) -> Iterator[str]:
+    """Find the bids that a counter of this number is about: the price has a number of its own, the bid stays."""
+    for key in desk.ledger.ids_numbered("bid.countered", number, limit=64):
+        entry = desk.ledger.entry_by_id(key)
+        if entry is not None:
+            yield envelope.decode(entry.statement).sub
 
 
 _NAMED_ONCE: MappingProxyType[str, type[Thing]] = MappingProxyType(
-    {NOUNS[cls].kind: cls for cls in (Pool, Offer, Demand, Lease)}
+    {NOUNS[cls].kind: cls for cls in (Pool, Offer, Demand, Lease, Payment)}
 )
 """Kinds that others are asked to name by a number; a second thing of that number could be named by its id alone."""
 
 
-def require_new_number(desk: Desk, tree: Mapping[str, Any], party: str) -> None:
-    """Raise WrongUse if a payload would open a thing under a number that names another of the same party.
+def require_new_numbers(
+    desk: Desk, drafts: Iterable[tuple[Mapping[str, Any], str]], *, imported: bool = False
+) -> None:
+    """Raise WrongUse if a payload, beside its issuer, would open a thing under a number that names another.
 
-    The ledger takes both, so a command that was repeated by mistake would double the stock.
+    That is another thing of the same party, on the ledger or among the drafts. The ledger takes both, so a command
+    that was repeated by mistake would double the stock. Numbers of what was imported come from the file's name.
     """
-    cls, number = _NAMED_ONCE.get(tree.get("type", "")), tree.get("number")
-    if cls is None or not isinstance(number, str):
-        return
-    for key in _by_number(desk, cls, number):
-        thing = desk.book.get(cls, key)
-        if thing is not None and concerns(desk, thing, party):
+    choose = "give the file another name: the numbers begin with it" if imported else "choose another number"
+    wanted: dict[tuple[type[Thing], str], list[str]] = {}
+    for tree, issuer in drafts:
+        cls, number = _NAMED_ONCE.get(tree.get("type", "")), tree.get("number")
+        if cls is None or not isinstance(number, str):
+            continue
+        numbers = wanted.setdefault((cls, desk.book.root_of(issuer)), [])
+        if number in numbers:
+            once = "name every file once, and no two files alike" if imported else choose
+            raise WrongUse(f"two {NOUNS[cls].name}s would be called {number!r}", hint=once)
+        numbers.append(number)
+    for (cls, party), numbers in wanted.items():
+        standing = _standing(desk, cls, numbers, party)
+        for number, (key, thing) in standing.items():
             noun = NOUNS[cls]
+            more = f", and {len(standing) - 1} more of these" if len(standing) > 1 else ""
             raise WrongUse(
-                f"you have a {noun.name} called {number!r} already: {short(key)} (entry {_entry(thing)})",
-                hint=f"choose another number; {noun.command} lists those that stand",
+                f"you have a {noun.name} called {number!r} already: {short(key)} (entry {_entry(thing)}){more}",
+                hint=f"{choose}; {noun.command} lists those that stand",
             )
+
+
+_ASKED_SINGLY_MAX = 8
+"""Most numbers that are looked for one by one: each time all statements of the kind are searched."""
+
+
+def _standing(
+    desk: Desk, cls: type[Thing], numbers: Sequence[str], party: str
+) -> dict[str, tuple[str, Thing]]:
+    """Return what concerns a party and bears one of some numbers, by number."""
+    if len(numbers) <= _ASKED_SINGLY_MAX or cls is Payment:  # of a payment the book keeps no number
+        found = (
+            (number, key, desk.book.get(cls, key))
+            for number in numbers
+            for key in _by_number(desk, cls, number)
+        )
+    else:
+        wanted = frozenset(numbers)
+        found = (
+            (number, key, thing)
+            for key, thing in desk.book.all(cls)
+            if (number := getattr(getattr(thing, "payload", thing), "number", "")) in wanted
+        )
+    return {
+        number: (key, thing)
+        for number, key, thing in found
+        if thing is not None and concerns(desk, thing, party)
+    }
 
 
 def number_used(desk: Desk, kinds: tuple[str, ...], number: str) -> bool:

@@ -288,7 +288,10 @@ def _wrong(text: str, option: str, form: str, example: str) -> WrongUse:
 
 
 def _unknown(name: str, option: str, what: str, known: Iterable[str]) -> WrongUse:
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.4)
+    names = list(known)
+    begun = sorted(one for one in names if name and one.lower().startswith(name.lower()))
+    # What was typed in part comes before what is spelt alike: nvidia-h200 means no nvidia-b200.
+    near = list(dict.fromkeys([*begun, *difflib.get_close_matches(name, names, n=3, cutoff=0.4)]))[:3]
     return WrongUse(
         f"{option}: {name!r} is not {what}", hint=f"did you mean {' or '.join(near)}?" if near else ""
     )

@@ -52,6 +52,9 @@ class Task:
     """Unix time after which it can no longer be answered, or was due; None if it has no end."""
     silence: str
     entry: int
+    amount_minor: int | None = None
+    """The sum that is owed, in minor units of `currency`; None where it is about no sum."""
+    currency: str | None = None
 
 
 def agenda(book: Book, party: str, now: int) -> list[Task]:
@@ -176,13 +179,15 @@ def _invoices(book: Book, party: str, now: int) -> Iterator[Task]:
             yield _invoice_task(ref, invoice, "leaves a refund due", None, "the refund stays due")
         if invoice.owed_credit_minor > 0 and _is(book, party, invoice.issuer):
             yield Task(
-                what=f"a credit note of {invoice.owed_credit_minor} minor units on invoice {invoice.number} is owed",
+                what=f"a credit note on invoice {invoice.number} is owed",
                 ref=ref,
                 about=invoice.lease,
                 answers=("credit.issued",),
                 by=None,
                 silence="the amount is not due, and stays owed",
                 entry=invoice.entry,
+                amount_minor=invoice.owed_credit_minor,
+                currency=invoice.currency,
             )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from pathlib import Path
@@ -17,7 +16,8 @@ _fdatasync = getattr(os, "fdatasync", os.fsync)
 class Flusher:
     """A thread that syncs a file now and then, so that little is left when somebody has to wait for it.
 
-    Nothing relies on it: a sync that counts is made by whoever needs it, and meets the same error.
+    Nothing relies on it: a sync that counts is made by whoever needs it. A system tells a failed write once, and
+    forgets that it was to be written: `failed` says that a later sync proves nothing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,6 +25,7 @@ class Flusher:
         self._asked: SimpleQueue[bool] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._count = 0
+        self.failed = False
 
     def count(self) -> None:
         """Note that something was written; every so often it is let go."""
@@ -44,9 +45,14 @@ class Flusher:
 
     def _run(self) -> None:
         while self._asked.get():
-            with contextlib.suppress(OSError):
+            try:
                 descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    _fdatasync(descriptor)
-                finally:
-                    os.close(descriptor)
+            except OSError:
+                # Nothing was synced, and nothing is forgotten.
+                continue
+            try:
+                _fdatasync(descriptor)
+            except OSError:
+                self.failed = True
+            finally:
+                os.close(descriptor)

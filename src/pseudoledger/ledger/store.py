@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pseudoledger.errors import StoreCorrupt, StoreError
+from pseudoledger.errors import StoreBusy, StoreCorrupt, StoreError
 from pseudoledger.ledger.database import DATABASE, existing, explained, open_readonly, open_writable
 from pseudoledger.ledger.flusher import Flusher
 from pseudoledger.ledger.rows import Batch, BlockRow, EntryRow, entry_of
@@ -36,6 +36,8 @@ class Store:
         self._db = connection
         self._log = path.absolute().with_name(f"{path.name}-wal")
         self._flusher = Flusher(self._log)
+        self._doubtful = False
+        """Whether a write has failed since everything was made durable."""
         self._waits: bool | None = None
         """Whether COMMIT waits for the disk; None where that is not known."""
         self._size = self._count()
@@ -113,6 +115,9 @@ class Store:
         batches on disk elsewhere: there they have to stay until `sync` or an `append` without it. Others see them
         when they are on disk and not before, as what was seen and lost could be followed by something else.
         """
+        if self._doubtful or self._flusher.failed:
+            # SQLite's next sync would make durable what it writes now, and not what was to be on disk before.
+            self.sync()
         db, size = self._db, self._size
         with explained(self.path):
             self._wait_for_disk(waits=carry is None)
@@ -123,7 +128,10 @@ class Store:
                     size += len(batch.entries)
                 if carry is not None:
                     carry()
+                # What COMMIT left behind where it failed may stand on disk, or not, or come back.
+                doubtful, self._doubtful = self._doubtful, True
                 db.execute("COMMIT")
+                self._doubtful = doubtful
             except BaseException:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
@@ -139,7 +147,26 @@ class Store:
             self._waits = waits
 
     def sync(self) -> None:
-        """Make everything durable that was stored without waiting for the disk."""
+        """Make everything durable that was stored without waiting for the disk.
+
+        It is written again, into the database file: after a failed write a system may take for clean what never
+        reached the disk, so that syncing it once more proves nothing. Where readers are in the way of that and no
+        write has failed, the log is synced. Raises StoreError.
+        """
+        with explained(self.path):
+            self._wait_for_disk(waits=True)
+            busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not busy:
+            self._doubtful = self._flusher.failed = False
+        elif self._doubtful or self._flusher.failed:
+            raise StoreBusy(
+                f"{self.path}: a write has failed, and readers are in the way of doing it again",
+                hint="check the disk, stop what reads this ledger, and open it anew",
+            )
+        else:
+            self._sync_log()
+
+    def _sync_log(self) -> None:
         log = self._log
         try:
             # What stands in the database file itself was synced when it was moved there.

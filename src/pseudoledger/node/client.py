@@ -179,7 +179,9 @@ class NodeClient:
                 hint="ask its operator; a ledger never changes its id",
             )
         before = {self._known.ledger_key if self._known else None, self._pinned} - {None}
-        if before <= {met.ledger_key}:
+        # A key alone names no ledger: whoever repeats it may name another one, and statements would be signed for that.
+        bound = self._known is not None or self._pinned is None
+        if bound and before <= {met.ledger_key}:
             return met
         history = self._read_history(met.ledger)
         explained = before <= set(history.keys) and history.keys[-1] == met.ledger_key

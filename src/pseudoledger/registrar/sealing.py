@@ -154,6 +154,10 @@ class Sealer:
         last_signed.record(self._store.size, self._frontier.root())
         self.signer, self.last_signed = signer, last_signed
 
+    def retire(self, record: LastSigned) -> None:
+        """Let the record of a key that is in force no more name the present head: it signs no older copy."""
+        record.record(self._store.size, self._frontier.root())
+
     def rest(self) -> None:
         """Let the store hold everything durably and the record carry nothing: then an older copy is told as one."""
         self.keep()

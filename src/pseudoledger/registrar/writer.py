@@ -8,7 +8,7 @@ answered is on disk. Registration is idempotent: the same bytes again get the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Self
 from pseudoledger.contract.book import Book
 from pseudoledger.contract.ruleset import RuleSet
 from pseudoledger.contract.things import LedgerState
-from pseudoledger.errors import RegistrationRefused, StoreError
+from pseudoledger.errors import ConflictError, RegistrationRefused, StoreError
 from pseudoledger.identity.keys import Signer
 from pseudoledger.identity.last_signed import LastSigned
 from pseudoledger.ledger.database import existing
@@ -57,6 +57,8 @@ class Registrar:
         self._intake = Intake()
         self._sealer = Sealer(store, signer, last_signed)
         self._failed = False
+        self._lost: LastSigned | None = None
+        """The record of a key that is given up, as far as it can be read."""
 
     @classmethod
     def open(cls, directory: Path, *, signer: Signer, last_signed: LastSigned, clock: Clock) -> Registrar:
@@ -88,6 +90,7 @@ class Registrar:
         def first(registrar: Registrar) -> None:
             if before is not None:
                 registrar._sealer.catch_up(before)
+                registrar._lost = before
 
         return cls._opened(directory, Store.open_writer, signer, last_signed, clock, first)
 
@@ -279,7 +282,13 @@ class Registrar:
                 sealer.signer, sealer.last_signed = before
         if sealer.signer is signer and self.state.ledger_key == signer.did:
             if before[1] is not last_signed:
+                # Otherwise a copy from before the change would fit the record of the key that it names.
+                sealer.retire(before[1])
                 before[1].close()
+            if self._lost is not None:
+                # One that is ahead of this copy refuses older ones as it is.
+                with suppress(ConflictError):
+                    sealer.retire(self._lost)
             self._describe()
         return answer
 

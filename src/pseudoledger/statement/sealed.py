@@ -151,6 +151,26 @@ def disclosure_digest(disclosure: str) -> str:
     return _b64(sha256(disclosure.encode("ascii", "replace")).digest())
 
 
+def sealable_pointers(tree: dict[str, Any]) -> frozenset[str]:
+    """Return the JSON Pointer of every field of a draft that may be sealed, with or without a value.
+
+    A draft of no known kind has none.
+    """
+    kind = KINDS.get((str(tree.get("type")), tree.get("v", 1)))
+    return frozenset() if kind is None else frozenset(_sealable(tree, kind.model, ""))
+
+
+def _sealable(node: Any, model: type[Value], pointer: str) -> Iterator[str]:
+    if isinstance(node, list):
+        for index, item in enumerate(node):
+            yield from _sealable(item, model, f"{pointer}/{index}")
+    elif isinstance(node, dict):
+        if issubclass(model, Sealable):
+            yield from (f"{pointer}/{name}" for name in model.sealable_names())
+        for name, inner in _nested(model):
+            yield from _sealable(node.get(name), inner, f"{pointer}/{name}")
+
+
 def sealable_fields(model: type[Value]) -> Iterator[str]:
     """Yield the name of every field of a model, and of the objects in it, that may be sealed."""
     if issubclass(model, Sealable):

@@ -91,6 +91,9 @@ def test_the_how_to_page_runs_and_the_ledger_verifies(billed, capsys):
     assert account["owed_credit_minor"] == account["disputed_minor"] == 35_000
     assert account["disputes"][0]["status"] == "decided"
     assert any("credit.issued" in task["answers"] for task in shown(capsys, "pl todo --as alice --json"))
+    capsys.readouterr()
+    do("pl todo --as alice")
+    assert "a credit note on invoice INV-1 is owed: 350.00 USD" in capsys.readouterr().out
     do(*others[2:])
     capsys.readouterr()
     do("pl lease statement L1", "pl dispute show D-1", "pl dispute list --all")

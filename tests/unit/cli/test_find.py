@@ -5,8 +5,8 @@ import pytest
 from pseudoledger.cli import find as find_module
 from pseudoledger.cli.desk import Desk
 from pseudoledger.cli.failure import WrongUse
-from pseudoledger.cli.find import NOUNS, did_of, find, find_any, party_name, require_new_number
-from pseudoledger.contract.things import Chain, Demand, Invoice, Lease, Offer, Payment, Usage
+from pseudoledger.cli.find import NOUNS, did_of, find, find_any, party_name, require_new_numbers
+from pseudoledger.contract.things import Bid, Chain, Demand, Invoice, Lease, Offer, Payment, Usage
 from pseudoledger.statement.kinds import KINDS
 
 
@@ -38,6 +38,13 @@ def test_every_numbered_noun_is_found_by_its_number(desk):
 def test_what_is_not_there_is_wrong_use(desk, text):
     with pytest.raises(WrongUse, match="there is no lease"):
         find(desk, Lease, text)
+
+
+def test_the_number_of_a_counter_names_its_bid(desk):
+    assert find(desk, Bid, "BID1-2") == find(desk, Bid, "BID1")
+    assert find_any(desk, "BID1-2", Demand, Bid)[0] == find(desk, Bid, "BID1")[0]
+    with pytest.raises(WrongUse, match="there is no bid"):
+        find(desk, Bid, "BID1-9")
 
 
 def test_a_number_names_only_its_own_kind(desk):
@@ -78,19 +85,43 @@ def test_a_party_without_a_key_here_is_shown_by_its_label(desk):
 
 
 @pytest.mark.parametrize(
-    ("kind", "number"), [("pool.declared", "P1"), ("offer.published", "O1"), ("lease.proposed", "L1")]
+    ("kind", "number"),
+    [
+        ("pool.declared", "P1"),
+        ("offer.published", "O1"),
+        ("lease.proposed", "L1"),
+        ("payment.declared", "PAY-1"),
+    ],
 )
 def test_a_number_is_not_given_twice_by_one_party(desk, kind, number):
-    alice = desk.book.root_of(next(did for did, name in desk.names.items() if name == "alice"))
+    alice = next(did for did, name in desk.names.items() if name == "alice")
     with pytest.raises(WrongUse, match=f"called '{number}' already") as caught:
-        require_new_number(desk, {"type": kind, "number": number}, alice)
+        require_new_numbers(desk, [({"type": kind, "number": number}, alice)])
     assert "another number" in caught.value.hint
-    require_new_number(desk, {"type": kind, "number": "NEW-1"}, alice)
-    require_new_number(desk, {"type": "usage.reported"}, alice)
+    require_new_numbers(
+        desk, [({"type": kind, "number": "NEW-1"}, alice), ({"type": "usage.reported"}, alice)]
+    )
+
+
+@pytest.mark.parametrize(("kind", "number"), [("pool.declared", "P1"), ("offer.published", "O1")])
+@pytest.mark.parametrize("others", [1, 20])
+def test_every_number_of_a_batch_has_to_be_new(desk, kind, number, others):
+    alice = next(did for did, name in desk.names.items() if name == "alice")
+    drafts = [({"type": kind, "number": f"NEW-{at}"}, alice) for at in range(others)]
+    require_new_numbers(desk, drafts)
+    with pytest.raises(WrongUse, match=f"called '{number}' already") as caught:
+        require_new_numbers(desk, [*drafts, ({"type": kind, "number": number}, alice)], imported=True)
+    assert "give the file another name" in caught.value.hint
+    with pytest.raises(WrongUse, match=r"two \w+s would be called 'NEW-0'"):
+        require_new_numbers(desk, [*drafts, drafts[0]])
 
 
 def test_another_party_may_use_the_same_number(desk):
-    require_new_number(desk, {"type": "pool.declared", "number": "P1"}, "did:key:z6Mkother")
+    alice, bob = (next(did for did, key in desk.names.items() if key == name) for name in ("alice", "bob"))
+    pool = {"type": "pool.declared", "number": "P1"}
+    require_new_numbers(desk, [(pool, bob)])
+    new = {"type": "pool.declared", "number": "NEW-1"}
+    require_new_numbers(desk, [(new, alice), (new, bob)])
 
 
 def test_two_things_of_one_number_have_to_be_named_by_their_ids(desk, monkeypatch):
@@ -98,4 +129,5 @@ def test_two_things_of_one_number_have_to_be_named_by_their_ids(desk, monkeypatc
     monkeypatch.setattr(find_module, "_by_number", lambda *_: iter(keys))
     with pytest.raises(WrongUse, match="2 payments are called 'PAY-1'") as caught:
         find(desk, Payment, "PAY-1")
+    assert caught.value.hint == "give the id"
     assert all(key[:12] in caught.value.message for key in keys)

@@ -1,13 +1,17 @@
 """Help: every command has examples, and every example is a command line that parses."""
 
 import os
+import re
 import shlex
 
 import pytest
 import rich.text
 from typer.main import get_command
 
+from pseudoledger.cli.agenda import COMMANDS as ANSWERS
 from pseudoledger.cli.main import build, run
+from pseudoledger.contract.ruleset import newest_tables
+from pseudoledger.contract.tables import load
 
 ROOT = get_command(build())
 
@@ -87,6 +91,24 @@ def test_every_example_parses(example, monkeypatch):
         )
         context = command.make_context(name, list(words), resilient_parsing=hasattr(command, "commands"))
     assert context is not None
+
+
+def test_chips_of_the_examples_are_in_the_chip_table():
+    named = {chip for line in EXAMPLES for chip in re.findall(r"(?<=[x|])(?:nvidia|amd)-[a-z0-9-]+", line)}
+    assert len(named) > 1
+    assert named <= load(newest_tables()).chips
+
+
+@pytest.mark.parametrize("line", ANSWERS.values())
+def test_what_todo_prints_names_all_that_its_command_needs(line):
+    program, noun, verb, *words = line.format(ref="3f9ac2d1", about="3f9ac2d1").split()
+    assert program == "pl"
+    command = COMMANDS[noun, verb]
+    options = {name for parameter in command.params for name in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= options
+    # The name of the key is asked of every command, and whoever reads `todo` has said it already.
+    words = [*(re.sub(r"^[A-Z]+$", "1", word) for word in words), "--as", "bob"]
+    command.make_context(verb, words)
 
 
 def test_no_arguments_show_the_help(capsys):

@@ -62,6 +62,27 @@ def test_the_second_writer_is_told_who_the_first_is(copy):
     assert pl("pool", "declare", "P9", "--line", "c=1xcpu_core", "--as", "alice", cwd=copy).returncode == 0
 
 
+POOL = ("pool", "declare", "P9", "--line", "c=1xcpu_core", "--label", "north", "--as", "alice")
+
+
+@pytest.mark.parametrize("pointers", [("/labl",), ("nope",), ("/label", "/lines")])
+def test_a_pointer_that_names_no_sealable_field_is_wrong_use(copy, pointers):
+    refused = pl(*POOL, *(word for one in pointers for word in ("--clear", one)), cwd=copy)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert f"--clear: {pointers[-1]} names no sealable field" in refused.stderr
+    assert "hint: it can be /label" in refused.stderr
+    assert "P9" not in pl("pool", "list", cwd=copy).stdout
+    assert pl(*POOL, "--clear", "/label", "-o", "p9.scitt", cwd=copy).returncode == 0
+    assert b'"label":"north"' in (copy / "p9.scitt").read_bytes()
+
+
+def test_a_file_in_a_directory_that_is_not_there(copy):
+    refused = pl(*POOL, "-o", "nodir/p9.scitt", cwd=copy)
+    assert refused.returncode == 3
+    assert "nodir/p9.scitt: No such file or directory" in refused.stderr
+    assert "hint: make the directory first" in refused.stderr
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes to read-only directories")
 def test_a_read_only_directory_can_be_read_and_not_written(copy):
     for path in (copy / "led").iterdir():

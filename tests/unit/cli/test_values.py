@@ -187,6 +187,15 @@ def test_lines(tables):
     assert [option["resource"] for option in line["alternatives"]] == ["chip", "cpu_core"]
 
 
+def test_of_unknown_chips_those_that_begin_so_are_named_first(tables):
+    with pytest.raises(WrongUse, match="is not a resource") as caught:
+        values.resource("nvidia-h200", "--line", tables)
+    assert caught.value.hint.startswith("did you mean nvidia-h200-")
+    with pytest.raises(WrongUse) as caught:
+        values.resource("nvidai-h200-sxm-141gb", "--line", tables)
+    assert "nvidia-h200-sxm-141gb" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     "text", ["", "h100", "h100=x", "h100=0xcpu_core", "H100=1xcpu_core", "a=1xno-such-chip", "a=1.5xcpu_core"]
 )

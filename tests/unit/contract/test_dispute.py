@@ -130,6 +130,8 @@ def test_a_decision_leaves_a_credit_note_owed():
     assert account.owed_credit_minor == account.disputed_minor == 20_000
     assert account.disputes[0].awarded == 20_000
     assert ("credit.issued",) in tasks(deal, deal.lessor)
+    (owed,) = (task for task in agenda(deal.table.book, deal.lessor.did, deal.table.now) if task.amount_minor)
+    assert (owed.amount_minor, owed.currency) == (20_000, invoice(deal).currency)
     deal.table.act(deal.lessor, credit([("h100", 10_000)], number="C1"), deal.invoice)
     assert invoice(deal).owed_credit_minor == 20_000 - 11_900
     deal.table.act(deal.lessor, again(credit([("h100", 10_000)], number="C2"), 1_900), deal.invoice)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pseudoledger.bench.workload import Load
-from pseudoledger.errors import PeerUnreachable, StoreCorrupt, StoreError
+from pseudoledger.errors import PeerUnreachable, StoreBusy, StoreCorrupt, StoreError
 from pseudoledger.ledger.lock import WriterLock
 from pseudoledger.ledger.schema import MIGRATIONS, VIEWS
 from pseudoledger.ledger.store import Store
@@ -138,7 +138,32 @@ def test_sync_syncs_the_log_from_wherever_the_process_has_gone(tmp_path, monkeyp
         genuine(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    load.registrar.store.sync()
-    assert synced == [(tmp_path / "it" / "ledger" / "ledger.db-wal").stat().st_ino]
+    store, log = load.registrar.store, tmp_path / "it" / "ledger" / "ledger.db-wal"
+    store._db.execute("PRAGMA busy_timeout = 0")
+    with closing(Store.open_reader(log.parent)) as reader, reader.snapshot():
+        assert reader.size
+        store.sync()
+        assert synced == [log.stat().st_ino]
+        store._flusher.failed = True
+        with pytest.raises(StoreBusy, match="readers are in the way"):
+            store.sync()
+        with pytest.raises(StoreBusy, match="readers are in the way"):
+            load.registrar.register([load.pool(0, "P-2")])
     monkeypatch.chdir(tmp_path)
     load.registrar.close()
+
+
+def test_what_is_in_doubt_is_written_again_and_not_synced_alone(load):
+    """A system that failed to write a page may take it for clean: a sync of it after that proves nothing."""
+    log = load.directory / "ledger" / "ledger.db-wal"
+    load.registrar.register([load.pool(0, "P-1")])
+    assert log.stat().st_size
+    load.registrar.store.sync()
+    assert log.stat().st_size == 0
+    for number in range(2, 12):
+        load.registrar.register([load.pool(0, f"P-{number}")])
+    before = log.stat().st_size
+    load.registrar._store._flusher.failed = True
+    load.registrar.register([load.pool(0, "P-12")])
+    assert log.stat().st_size < before, "what stood there went into the database file first"
+    assert not load.registrar._store._flusher.failed

@@ -105,6 +105,15 @@ def test_a_field_without_value_is_hidden_even_if_it_might_be_clear():
     assert len(made.tree["_sd"]) == 1
 
 
+def test_every_field_that_may_be_sealed_is_named_by_its_pointer():
+    assert sealed.sealable_pointers(papers.pool()) == {"/label"}
+    assert sealed.sealable_pointers(changed(papers.pool(), {"/label": papers.GONE})) == {"/label"}
+    offer = papers.offer("0f" * 32)
+    assert {f"/facility/{name}" for name in ("site", "owner", "operator")} <= sealed.sealable_pointers(offer)
+    assert sealed.sealable_pointers({**offer, "facility": "hall 2"}) == frozenset()
+    assert sealed.sealable_pointers({"type": "nothing.known"}) == frozenset()
+
+
 @pytest.mark.parametrize("where", [{"aud": OTHER}, {"who": BEN}])
 def test_a_copied_digest_does_not_open_elsewhere(where):
     made = seal(papers.pool())
