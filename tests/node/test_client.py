@@ -286,6 +286,26 @@ def test_a_node_that_claims_another_key_has_to_explain_it(node, founded):
 # A ledger key that was changed
 
 
+@pytest.mark.parametrize("field", ["ledger", "origin"])
+def test_a_node_that_repeats_the_pinned_key_and_names_another_ledger(node, founded, client, field):
+    """Statements would be signed for that one."""
+
+    def lie(_method, path, _sent, answer):
+        if path != "/api/v1/status":
+            return answer
+        changed = {**json.loads(answer[2]), field: "0" * 64}
+        return answer[0], {"content-type": "application/json"}, json.dumps(changed).encode()
+
+    before = client.status().size
+    with (
+        between(node.url, lie) as liar,
+        NodeClient(liar.url, ledger_key=founded.key) as deceived,
+        pytest.raises((VerificationError, PeerError)),
+    ):
+        deceived.submit(founded.party().pool("P-1"))
+    assert client.status().size == before
+
+
 def test_a_key_change_is_explained_by_the_founders_own_statement(own):
     raw = own.party().pool("P-1")
     with own.serve() as node, NodeClient(node.url) as client:
