@@ -46,6 +46,13 @@ def existing(directory: Path) -> Path:
             f"{directory}: there is no ledger here ({DATABASE} is missing)",
             hint="pseudoledger init DIR --origin NAME founds one; --ledger DIR says where it is",
         )
+    for suffix in ("-journal", "-wal", "-shm"):
+        beside = path.with_name(f"{path.name}{suffix}")
+        if beside.exists() and not beside.is_file():
+            # SQLite would wait for what never comes.
+            raise StoreCorrupt(
+                f"{beside} is no regular file", hint="copy the ledger without it, then run verify"
+            )
     return path
 
 

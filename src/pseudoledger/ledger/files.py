@@ -5,11 +5,22 @@ Functions here raise plain OSError and leave no part behind; their callers say w
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
 from pseudoledger.identity.files import sync_directory
+
+
+def read_public(path: Path, most: int) -> bytes:
+    """Read at most so many bytes of a regular file; what stands there may be a pipe, which would be waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        return file.read(most)
 
 
 def write_durably(path: Path, raw: bytes) -> None:

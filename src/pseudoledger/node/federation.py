@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from pseudoledger.contract.book import Book
-from pseudoledger.errors import ConflictError, MalformedError, SplitView, StoreError
+from pseudoledger.errors import ConflictError, InconsistentCheckpoint, MalformedError, SplitView, StoreError
 from pseudoledger.ledger.checkpoint import parse_checkpoint
 from pseudoledger.ledger.database import DATABASE
 from pseudoledger.ledger.note import parse_note
@@ -96,7 +96,13 @@ def federate(
                     hint="ask for a newer export; what was imported stays as it is",
                 )
             _write(part, Import(source=where, key=key, at=format_instant(clock() // 1000)))
-            if _read(part).ledger == own:
+            imported = _read(part)
+            if imported.origin != origin:
+                # Its forks were looked for under the first name.
+                raise InconsistentCheckpoint(
+                    f"{where} named {origin} first and {imported.origin} then: nothing is imported"
+                )
+            if imported.ledger == own:
                 raise ConflictError(
                     f"{where} is this ledger itself", hint="its listings are on the board already"
                 )

@@ -528,3 +528,18 @@ def test_blocks_that_stand_in_a_log_which_cannot_be_read(tmp_path, public, unpri
     os.seteuid(before)
     with pytest.raises(StoreError, match=r"its last blocks stand in ledger\.db-wal"):
         verify(target)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("name", ["ledger.json", "forks/x.json", "ledger.db-journal", "ledger.db-wal"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(small, tmp_path, name):
+    target = copy(small.directory, tmp_path / "copy")
+    place = target / name
+    place.parent.mkdir(exist_ok=True)
+    place.unlink(missing_ok=True)
+    os.mkfifo(place)
+    if name.startswith("ledger.db"):
+        with pytest.raises(StoreCorrupt, match="no regular file"):
+            verify(target)
+    else:
+        assert verify(target).verdict is (Verdict.BROKEN if name == "ledger.json" else Verdict.VALID)

@@ -19,6 +19,7 @@ from pseudoledger.audit.verifier.report import Fault
 from pseudoledger.errors import InvalidProof, InvalidSignature, MalformedError, VerificationError
 from pseudoledger.identity.keys import key_from_did
 from pseudoledger.ledger.checkpoint import log_key, parse_checkpoint
+from pseudoledger.ledger.files import read_public
 from pseudoledger.ledger.fork import PROOF_BYTES_MAX, parse_fork, verify_fork
 from pseudoledger.ledger.note import SignedNote, cosignature_time, decode_base64, parse_note, verify_note
 from pseudoledger.ledger.receipt import Receipt, SignedHead, decode_receipt, verify_head
@@ -137,8 +138,7 @@ def fork_warnings(directory: Path, chain: Chain) -> Iterator[str]:
     folder = directory / "forks"
     for path in sorted(folder.glob("*.json"))[:FORKS_MAX]:
         try:
-            with path.open("rb") as file:
-                proven = verify_fork(parse_fork(file.read(PROOF_BYTES_MAX + 1)), chain.keys())
+            proven = verify_fork(parse_fork(read_public(path, PROOF_BYTES_MAX + 1)), chain.keys())
         except (OSError, MalformedError, VerificationError):
             continue
         sizes = (proven.size1, proven.size2)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pseudoledger.audit.verifier.report import Fault, at_entry
 from pseudoledger.ledger.description import DESCRIPTION, Description
+from pseudoledger.ledger.files import read_public
 from pseudoledger.ledger.schema import MIGRATIONS
 from pseudoledger.ledger.tree import stored_count
 
@@ -125,8 +126,7 @@ def repeated_entries(connection: sqlite3.Connection) -> Iterator[Fault]:
 def description_fault(directory: Path, expected: Description) -> Fault | None:
     """Compare `ledger.json` with what the entries yield."""
     try:
-        with (directory / DESCRIPTION).open("rb") as file:
-            text = file.read(_DESCRIPTION_MAX)
+        text = read_public(directory / DESCRIPTION, _DESCRIPTION_MAX)
     except OSError as error:
         return Fault(
             code="stored.description", place=DESCRIPTION, message=f"cannot be read: {error.strerror}"
