@@ -232,6 +232,7 @@ def test_names(world, book):
         (f"{API}/leases?limit=0", 422, "limit"),
         (f"{API}/leases?limit=501", 422, "limit"),
         (f"{API}/leases?cursor=AAAA", 422, "cursor"),
+        (f"{API}/things/chain?cursor=WyJjaGFpbiIsIlx1ZDgwMCJd", 422, "cursor"),
         (f"{API}/leases?status=late", 422, "status"),
         (f"{API}/leases?stauts=running", 422, "stauts"),
         (f"{API}/leases?party=did:key:zzz", 422, "party"),

@@ -409,7 +409,9 @@ def test_a_registration_that_still_runs_is_followed(node, founded, monkeypatch, 
     assert polls == [0]
 
 
-@pytest.mark.parametrize("location", ["http://127.0.0.1:9/entries/x", None])
+@pytest.mark.parametrize(
+    "location", ["http://127.0.0.1:9/entries/x", "http://xn--0/", "http://[::1", "/" + "x" * 60_000, None]
+)
 def test_a_registration_that_leads_elsewhere_or_nowhere(node, founded, monkeypatch, location):
     monkeypatch.setattr("pseudoledger.node.client.time.sleep", lambda _seconds: None)
 

@@ -120,9 +120,9 @@ async def lost_answer(request, inner):
     raise httpx.ReadError("connection reset")
 
 
-def says(status, body):
+def says(status, body, **headers):
     async def answer(request, inner):
-        return httpx.Response(status, content=body)
+        return httpx.Response(status, content=body, headers=headers)
 
     return answer
 
@@ -231,7 +231,18 @@ def test_nothing_new_asks_nobody_until_the_cosignatures_are_old(ledger, ring):
     assert {item.time for item in verified.cosignatures} == {ledger.now}
 
 
-@pytest.mark.parametrize("fault", [away, silent, says(500, b"oops"), says(200, b""), says(409, b"many\n")])
+FAULTS = (
+    away,
+    silent,
+    says(500, b"oops"),
+    says(200, b""),
+    says(409, b"many\n"),
+    # An address of a redirection is read though it is not followed.
+    says(302, b"", location="http://xn--0/"),
+)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_missing_witness_is_a_line_in_the_status(ledger, ring, fault, monkeypatch, patience):
     cosigner = ring.cosigner()
     ring.ways["w2"].fault = fault

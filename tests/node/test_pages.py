@@ -156,6 +156,14 @@ def test_a_page_leads_to_its_other_language(page, lang):
     assert links[other]["href"].endswith(f"lang={other}")
 
 
+def test_a_path_that_names_another_host_leads_nowhere_else(site):
+    answer = site.get("//evil.example/x")
+    assert answer.status_code == 404
+    links = [found["href"] for found in Read(answer.text).all("a") if "hreflang" in found]
+    assert links
+    assert all(href.startswith("/") and not href.startswith("//") for href in links)
+
+
 def test_links_keep_the_language_that_was_chosen(site):
     links = [found["href"] for found in site.read("/", "ar").all("a") if "hreflang" not in found]
     pages = [href for href in links if not href.startswith("#") and href != "/checkpoint"]

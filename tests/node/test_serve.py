@@ -105,6 +105,11 @@ def test_a_batch_answers_for_each(founded):
         assert second["findings"] == tried[1]["findings"]
         assert httpx.post(url, content=good + b"\xd2", headers=batch).status_code == 400
         assert httpx.post(url, content=b"", headers=batch).status_code == 400
+        unseen = party.pool("P-3")
+        for query in ("dry_run=true", "dry_run=1%20", "dry%5Frun=1", "dryrun=1", "dry_run=1&dry_run=0"):
+            assert httpx.post(f"{url}?{query}", content=unseen, headers=batch).status_code == 422
+        (last,) = httpx.post(f"{url}?dry_run=0", content=unseen, headers=batch).json()
+        assert not last["known"]
 
 
 def test_tiles_and_checkpoint_agree_and_are_cacheable(founded):

@@ -8,9 +8,11 @@ import pytest
 from guides import free_port, until
 from mirror_world import Quiet, batches, export, mirrored, publish, serving
 
+from pseudoledger.errors import PeerUnreachable
 from pseudoledger.node.forks import Forks
 from pseudoledger.node.node import MirrorStanding
 from pseudoledger.node.reading import Reader
+from pseudoledger.node.upstream import Upstream
 from pseudoledger.node.watching import MirrorWatch
 
 
@@ -57,10 +59,12 @@ def test_a_copy_of_another_history_leaves_a_proof(tmp_path):
 class _Odd(Quiet):
     """Answers whatever is asked with what it was told."""
 
-    status, body = 200, b""
+    status, body, location = 200, b"", None
 
     def do_GET(self):  # noqa: N802 - the name that http.server calls
         self.send_response(self.status)
+        if self.location:
+            self.send_header("location", self.location)
         self.send_header("content-length", str(len(self.body)))
         self.end_headers()
         self.wfile.write(self.body)
@@ -82,6 +86,16 @@ def test_what_else_is_answered_is_said(tmp_path, status, body, says):
         (found,) = looked_at(tmp_path / "ours", url)
     assert says in found.trouble
     assert (found.size, found.consistent) == (None, None)
+
+
+def test_a_redirection_to_what_is_no_address_is_said(tmp_path):
+    held(tmp_path / "ours", 1)
+    told = type("Told", (_Odd,), {"status": 302, "location": "http://xn--0/"})
+    with serving(tmp_path, told) as url:
+        (found,) = looked_at(tmp_path / "ours", url)
+        with closing(Upstream(url)) as upstream, pytest.raises(PeerUnreachable):
+            upstream.checkpoint()
+    assert "out of reach" in found.trouble
 
 
 def test_a_mirror_that_goes_away_keeps_what_it_showed(tmp_path):

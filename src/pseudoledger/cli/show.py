@@ -52,13 +52,18 @@ def emit(renderable: RenderableType) -> None:
 
 def say(text: str, style: str = "") -> None:
     """Print one line for people."""
-    console().print(Text(text, style=style), soft_wrap=True)
+    console().print(Text(_clean(text), style=style), soft_wrap=True)
 
 
 def errors(text: str) -> None:
     """Print one line on stderr."""
     style = "red" if text.startswith(("error", "refused", "wrong use")) else ""
-    console(stderr=True).print(Text(text, style=style), soft_wrap=True)
+    console(stderr=True).print(Text(_clean(text), style=style), soft_wrap=True)
+
+
+def _clean(text: str) -> str:
+    """Leave out what steers a terminal: a part of the text may come from a node."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def print_json(value: Any) -> None:

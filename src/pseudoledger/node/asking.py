@@ -66,8 +66,12 @@ class Answered:
         said = self.headers.get("location")
         if said is None:
             return None
-        url = urljoin(self.url, said)
-        if urlsplit(url)[:2] != urlsplit(self.url)[:2]:
+        try:
+            url = urljoin(self.url, said)
+            same = urlsplit(url)[:2] == urlsplit(self.url)[:2]
+        except ValueError as error:
+            raise PeerError(f"{self.url}: the node sends us to what is no address ({error})") from error
+        if not same:
             raise PeerError(f"{self.url}: the node sends us to another, {url}")
         return url
 
@@ -85,7 +89,10 @@ class Asking:
         attempts: int = ATTEMPTS,
         http: httpx.Client | None = None,
     ) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            parts = urlsplit("")
         if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
             raise MalformedError(
                 f"{url!r} is no URL of a node", code="node.url", hint="http(s)://host[:port]"
@@ -125,14 +132,14 @@ class Asking:
         """Return the JSON of an answer; raise PeerError if it is of another form."""
         try:
             return msgspec.json.decode(answer.body, type=kind)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise PeerError(f"{answer.url}: not an answer of a node ({error})") from error
 
     def refusal(self, answer: Answered) -> Exception:
         """Return what an answer that is no success means, as one of our errors."""
         try:
             problem = msgspec.json.decode(answer.body, type=_Problem)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             problem = _Problem()
         said = problem.detail or problem.title or f"status {answer.status}"
         where = f"{answer.url}: {said[:2000]}"
@@ -161,18 +168,27 @@ class Asking:
         body: bytes | None = None,
         sends: str = "",
     ) -> Answered:
-        url = path if "://" in path else f"{self.url}{path}"
+        url = path if path.startswith(("http://", "https://")) else f"{self.url}{path}"
         headers = {"Accept": accept, **({"Content-Type": sends} if sends else {})}
         if method == "POST":
             headers |= self._headers
-        request = self._http.build_request(method, url, params=query or None, content=body, headers=headers)
+        try:
+            request = self._http.build_request(
+                method, url, params=query or None, content=body, headers=headers
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            raise PeerUnreachable(
+                f"{url[:200]!r} cannot be asked for ({error})", hint="check the URL"
+            ) from error
         pause = PAUSE_S
         for attempt in range(1, self._attempts + 1):
             last = attempt == self._attempts
             try:
                 answer = self._send(request)
-            except httpx.TransportError as error:
-                if last or isinstance(error, httpx.UnsupportedProtocol):
+            except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+                # What is no trouble on the way comes again: an address of a redirection that is none, for one.
+                passing = isinstance(error, httpx.TransportError)
+                if last or not passing or isinstance(error, httpx.UnsupportedProtocol):
                     raise PeerUnreachable(
                         f"{self.url}: the node cannot be reached ({type(error).__name__}: {error})",
                         hint="is the URL right, and does the node run? sending again is safe",

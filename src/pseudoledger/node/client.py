@@ -8,7 +8,6 @@ the caller pins, or the one that the node names at first contact, which then is 
 from __future__ import annotations
 
 import base64
-import binascii
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -372,7 +371,7 @@ class NodeClient:
     def _bytes(self, text: str) -> bytes:
         try:
             return base64.b64decode(text[: 2 * RECEIPT_BYTES_MAX], validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise VerificationError(f"{self.url} answered with no receipt: {error}") from error
 
 

@@ -35,6 +35,7 @@ from pseudoledger.ledger.tree import consistency_proof
 from pseudoledger.node.add_checkpoint import Submission, format_submission
 from pseudoledger.node.node import WitnessStanding
 from pseudoledger.node.reading import Reader
+from pseudoledger.node.upstream import REFUSED
 
 ANSWER_SECONDS = 5.0
 """How long a witness may take for one checkpoint."""
@@ -212,7 +213,7 @@ class Cosigner:
                 trouble = await self._converse(witness, head)
         except TimeoutError:
             trouble = f"no answer within {ANSWER_SECONDS:g} s"
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except REFUSED as error:
             trouble = f"out of reach: {error or type(error).__name__}"
         except VerificationError as error:
             trouble = f"its cosignature is wrong: {error.message}"

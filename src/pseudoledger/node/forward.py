@@ -23,6 +23,7 @@ from pseudoledger.node.group import BATCH_MAX
 from pseudoledger.node.reading import Reader, View
 from pseudoledger.node.scrapi import COSE_SEQ
 from pseudoledger.node.submission import Outcome, Overloaded, Receipted, Unavailable
+from pseudoledger.node.upstream import REFUSED
 from pseudoledger.registrar import Answer, Refused, Registered
 from pseudoledger.statement.envelope import decode
 
@@ -84,7 +85,7 @@ class Forwarder:
         try:
             async with self._client.stream("POST", url, content=body, headers=headers) as response:
                 raw = await _bounded(response)
-        except httpx.HTTPError as error:
+        except REFUSED as error:
             raise Unavailable(
                 f"the founder's node is out of reach ({str(error) or type(error).__name__}); nothing was queued",
                 hint="send it again later",
@@ -93,7 +94,7 @@ class Forwarder:
             wait = response.headers.get("retry-after", "")
             raise Overloaded(
                 "the founder's node takes no more at the moment",
-                retry_after_s=int(wait) if wait.isdigit() and len(wait) < 5 else 1,
+                retry_after_s=int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 5 else 1,
             )
         if not response.is_success:
             raise Unavailable(

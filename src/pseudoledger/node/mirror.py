@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import signal
 import threading
 import time
@@ -65,6 +66,7 @@ JITTER = 0.25
 _LIST_BYTES_MAX = 128 * PROOFS_MAX
 _ANSWER_BYTES_MAX = 4096
 
+_PROOF = re.compile(r"[0-9a-f]{64}\.json", re.ASCII)
 _log = logging.getLogger("pseudoledger.node.mirror")
 
 
@@ -263,7 +265,7 @@ class Mirror:
         """Fetch and keep the proofs that a peer has and this mirror has not."""
         try:
             listed = json.loads(peer.get("forks", _LIST_BYTES_MAX))
-            names = [str(name) for name in listed["forks"]][:PROOFS_MAX]
+            names = [name for name in map(str, listed["forks"][:PROOFS_MAX]) if _PROOF.fullmatch(name)]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise MalformedError(f"{peer.url} lists its fork proofs in another form") from error
         known = set(self.forks.names())

@@ -73,10 +73,14 @@ class Entries:
         """Register many statements, one COSE message after another (RFC 8742), and answer for each."""
         try:
             _check_type(scope, COSE_SEQ)
+            trying = _is_trial(scope)
+            # Before the body is read: to take one apart costs more than to send it.
+            self._admit(scope, 1)
             raw = await read_body(scope, receive, BATCH_BYTES_MAX)
             statements = await asyncio.to_thread(split, raw)
-            self._admit(scope, len(statements))
-            if b"dry_run=1" in scope.get("query_string", b"").split(b"&"):
+            if len(statements) > 1:
+                self._admit(scope, len(statements) - 1)
+            if trying:
                 answers: Sequence[Any] = await self._node.submitter.try_out(statements)
             else:
                 answers = await self._node.submitter.submit(statements)
@@ -97,6 +101,18 @@ class Entries:
                 raise Overloaded(
                     "this address sends faster than the node takes", retry_after_s=max(1, -int(-wait // 1))
                 )
+
+
+def _is_trial(scope: Scope) -> bool:
+    """Tell whether nothing is to be registered; what is asked in another way is not registered either."""
+    match scope.get("query_string", b""):
+        case b"" | b"dry_run=0":
+            return False
+        case b"dry_run=1":
+            return True
+    raise BodyRefused(
+        422, "Unprocessable Content", "a batch has no other parameter than dry_run, which is 0 or 1"
+    )
 
 
 def split(raw: bytes) -> list[bytes]:

@@ -28,6 +28,11 @@ BODY_S = 60.0
 _NOT_FOUND = 404
 
 
+REFUSED = (httpx.HTTPError, httpx.InvalidURL, ValueError)
+"""What httpx raises for what another side says. It reads the address of a redirection that it does not follow, and for
+one that is none raises what idna or urllib raises, which are ValueErrors."""
+
+
 class NotThere(PeerUnreachable):
     """The other side answers, and has no such thing."""
 
@@ -108,7 +113,7 @@ class Upstream:
                 if response.headers.get("content-encoding", "identity") != "identity":
                     raise PeerUnreachable(f"{url}: answered compressed, which was not asked for")
                 return self._body(url, response, limit, until)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except REFUSED as error:
             raise PeerUnreachable(
                 f"{url}: {str(error) or type(error).__name__}", hint="check the URL, or try again later"
             ) from error

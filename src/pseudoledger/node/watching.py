@@ -21,6 +21,7 @@ from pseudoledger.ledger.note import NOTE_BYTES_MAX, parse_note
 from pseudoledger.node.forks import Forks, Weighed
 from pseudoledger.node.node import MirrorStanding
 from pseudoledger.node.reading import Reader
+from pseudoledger.node.upstream import REFUSED
 
 ANSWER_SECONDS = 5.0
 """How long a mirror may take for its checkpoint."""
@@ -72,7 +73,7 @@ class MirrorWatch:
             trouble = f"no answer within {ANSWER_SECONDS:g} s"
         except httpx.HTTPStatusError as error:
             trouble = f"answers with status {error.response.status_code}"
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except REFUSED as error:
             trouble = f"out of reach: {error or type(error).__name__}"
         except PseudoledgerError as error:
             trouble = f"its checkpoint is not believed: {error.message}"

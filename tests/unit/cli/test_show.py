@@ -51,3 +51,12 @@ def test_what_does_not_fit_is_a_list_of_rows(terminal, width):
             assert not value or any(line.split() == [name, value] for line in lines)
     assert sum("lessor" in line for line in lines) == 1, "nothing is said of an empty cell"
     assert lines[-1] == "2 more"
+
+
+def test_what_steers_a_terminal_is_left_out(capsys):
+    show.errors("error: a node said \x1b[2J\x1b]0;title\x07OK\u202e verified")
+    said = capsys.readouterr().err
+    assert "\x1b" not in said
+    assert "\x07" not in said
+    assert "\u202e" not in said
+    assert "OK" in said

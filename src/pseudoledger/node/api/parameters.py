@@ -109,6 +109,8 @@ def read_cursor(cursor: str | None, listing: str, *kinds: type[Place]) -> tuple[
         return None
     try:
         found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        # JSON spells texts that no database takes.
+        json.dumps(found, ensure_ascii=False).encode()
     except (binascii.Error, ValueError, RecursionError):
         found = None
     match found:

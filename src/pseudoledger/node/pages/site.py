@@ -250,7 +250,8 @@ class _Said:
 
 def _url(path: str, query: Mapping[str, object]) -> str:
     shown = {name: value for name, value in query.items() if value not in ("", None)}
-    return quote(path, safe="/:") + (f"?{urlencode(shown)}" if shown else "")
+    # Two slashes at the beginning would name another host.
+    return quote("/" + path.lstrip("/"), safe="/:") + (f"?{urlencode(shown)}" if shown else "")
 
 
 def _mark(node: Node, view: View) -> Mark:
