@@ -131,6 +131,7 @@ HOSTS = {
     "example.org",
     "127.0.0.1",
     "localhost",
+    "xn--0",  # no host: a name that cannot be one
     "www.apache.org",  # the licence
 }
 
