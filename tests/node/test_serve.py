@@ -112,6 +112,18 @@ def test_a_batch_answers_for_each(founded):
         assert not last["known"]
 
 
+def test_a_batch_larger_than_the_burst_passes_when_nothing_was_taken(founded):
+    party = founded.party()
+    raws = b"".join(party.pool(f"P-{number}") for number in range(5))
+    batch = {"content-type": "application/cose-seq"}
+    with founded.serve("--rate", "1", "--burst", "3") as node:
+        first = httpx.post(f"{node.url}/api/v1/batch", content=raws, headers=batch)
+        assert first.status_code == 200
+        assert [answer["known"] for answer in first.json()] == [False] * 5
+        again = httpx.post(f"{node.url}/api/v1/batch", content=raws, headers=batch)
+        assert (again.status_code, int(again.headers["retry-after"]) >= 1) == (429, True)
+
+
 def test_tiles_and_checkpoint_agree_and_are_cacheable(founded):
     party = founded.party()
     with founded.serve() as node:

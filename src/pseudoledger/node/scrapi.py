@@ -75,11 +75,11 @@ class Entries:
             _check_type(scope, COSE_SEQ)
             trying = _is_trial(scope)
             # Before the body is read: to take one apart costs more than to send it.
-            self._admit(scope, 1)
+            self._check_token(scope)
             raw = await read_body(scope, receive, BATCH_BYTES_MAX)
             statements = await asyncio.to_thread(split, raw)
-            if len(statements) > 1:
-                self._admit(scope, len(statements) - 1)
+            # Once for all of them: a batch larger than the burst passes when the bucket is full.
+            self._admit(scope, len(statements))
             if trying:
                 answers: Sequence[Any] = await self._node.submitter.try_out(statements)
             else:
@@ -90,10 +90,14 @@ class Entries:
         body = orjson.dumps([_answer(answer) for answer in answers])
         await Response(body, media_type=JSON)(scope, receive, send)
 
-    def _admit(self, scope: Scope, count: int) -> None:
-        tokens, buckets = self._gate.tokens, self._gate.buckets
+    def _check_token(self, scope: Scope) -> None:
+        tokens = self._gate.tokens
         if tokens is not None and not tokens.allows(header(scope, b"authorization")):
             raise BodyRefused(401, "Unauthorized", "writing here needs a token: Authorization: Bearer TOKEN")
+
+    def _admit(self, scope: Scope, count: int) -> None:
+        self._check_token(scope)
+        buckets = self._gate.buckets
         if buckets is not None:
             address = scope["client"][0] if scope.get("client") else ""
             wait = buckets.take(address, count)
